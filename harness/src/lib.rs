@@ -1,0 +1,1 @@
+//! quarrel: finds the writes that a multi-leader database loses, and says why.

@@ -1,0 +1,2 @@
+//! The replica core of quarrel, without I/O.
+#![no_std]

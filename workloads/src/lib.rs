@@ -1,0 +1,1 @@
+//! Histories, checkers, workloads, contracts and scenarios of quarrel.
