@@ -1,0 +1,147 @@
+//! Conflict handlers: what becomes of several versions of one record that know nothing of each other.
+//!
+//! A handler is a pure function of the versions, in the order of their dots. Where it runs is the strategy's affair:
+//! on write at the replica that detects the conflict, or on read in the client's session. One file each; a new one is
+//! a file, a variant and a line in [`Handler::merge`].
+
+mod append;
+mod calendar;
+mod delta;
+mod latest;
+mod max;
+mod union;
+
+pub(crate) use delta::accumulate;
+
+use crate::{value::Value, version::Version};
+use serde::{Deserialize, Serialize};
+
+/// A conflict handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Handler {
+    /// The union of sets. What one side removed and the other kept comes back.
+    Union,
+    /// The greatest value.
+    Max,
+    /// The sum of all changes: each update carries the value that it was made from.
+    Delta,
+    /// All items of all lists, each once, in the order of their values.
+    Append,
+    /// Calendars field by field; a field that two sides took is held by both, and shows as a double booking.
+    Calendar,
+    /// The version with the latest stamp; the others are discarded.
+    Latest,
+}
+
+impl Handler {
+    /// All handlers, for documentation and tests.
+    pub const ALL: [Self; 6] =
+        [Self::Union, Self::Max, Self::Delta, Self::Append, Self::Calendar, Self::Latest];
+
+    /// The name, as scenarios spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Union => "union",
+            Self::Max => "max",
+            Self::Delta => "delta",
+            Self::Append => "append",
+            Self::Calendar => "calendar",
+            Self::Latest => "latest",
+        }
+    }
+
+    /// The value that stands for all these versions; `None` is a deletion.
+    ///
+    /// Versions whose values are not of the handler's kind are resolved as [`Handler::Latest`] does.
+    #[must_use]
+    pub fn merge(self, versions: &[Version]) -> Option<Value> {
+        let merged = match self {
+            Self::Union => union::merge(versions),
+            Self::Max => max::merge(versions),
+            Self::Append => append::merge(versions),
+            Self::Calendar => calendar::merge(versions),
+            Self::Delta | Self::Latest => None,
+        };
+        merged.or_else(|| latest::merge(versions))
+    }
+
+    /// Whether the result drops the effect of some versions, rather than containing them all.
+    #[must_use]
+    pub const fn discards(self) -> bool {
+        matches!(self, Self::Max | Self::Latest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Stamp,
+        id::{ClientId, Dot, ReplicaId, WriteId},
+        version::VersionVector,
+    };
+    use alloc::{collections::BTreeMap, vec::Vec};
+    use proptest::prelude::*;
+    use smol_str::SmolStr;
+
+    fn version(origin: u8, position: u32, value: Option<Value>) -> Version {
+        Version {
+            write: WriteId { client: ClientId(origin.into()), sequence: position },
+            dot: Dot { origin: ReplicaId(origin), position },
+            stamp: Stamp { time_us: i64::from(position), logical: 0 },
+            context: VersionVector::new(),
+            value,
+        }
+    }
+
+    fn merged(handler: Handler, values: &[Option<Value>]) -> Option<Value> {
+        let versions: Vec<Version> =
+            values.iter().zip(0..).map(|(value, origin)| version(origin, 1, value.clone())).collect();
+        handler.merge(&versions)
+    }
+
+    fn set(elements: &[i64]) -> Value {
+        Value::Set(elements.iter().copied().map(Value::Int).collect())
+    }
+
+    fn booking(field: &str, holder: &str) -> Value {
+        Value::Map(BTreeMap::from([(SmolStr::new(field), holder.into())]))
+    }
+
+    #[test]
+    fn a_union_keeps_both_sides_and_survives_a_delete() {
+        assert_eq!(merged(Handler::Union, &[Some(set(&[1])), Some(set(&[2])), None]), Some(set(&[1, 2])));
+        assert_eq!(merged(Handler::Union, &[None, None]), None);
+    }
+
+    #[test]
+    fn two_bookings_of_one_slot_are_kept_side_by_side() {
+        let both = merged(Handler::Calendar, &[Some(booking("9:00", "m1")), Some(booking("9:00", "m2"))]);
+        let held = both.unwrap().as_map().unwrap().get("9:00").cloned();
+        assert_eq!(held, Some(Value::Set(["m1".into(), "m2".into()].into_iter().collect())));
+    }
+
+    #[test]
+    fn values_of_another_kind_are_resolved_by_stamp() {
+        let versions = [version(0, 1, Some("x".into())), version(1, 2, Some(set(&[1])))];
+        assert_eq!(Handler::Union.merge(&versions), Some(set(&[1])));
+    }
+
+    proptest! {
+        /// The replicas hold equal versions in equal order, so merging needs no laws to converge; but a handler that
+        /// keeps everything must not depend on how the versions were grouped.
+        #[test]
+        fn handlers_that_keep_everything_are_associative_and_idempotent(
+            sides in prop::collection::vec(prop::collection::btree_set(0_i64..5, 0..4), 3)
+        ) {
+            let side = |n: usize| Some(Value::Set(sides[n].iter().copied().map(Value::Int).collect()));
+            let left = merged(Handler::Union, &[merged(Handler::Union, &[side(0), side(1)]), side(2)]);
+            let right = merged(Handler::Union, &[side(0), merged(Handler::Union, &[side(1), side(2)])]);
+            prop_assert_eq!(&left, &right);
+            prop_assert_eq!(merged(Handler::Union, &[left.clone(), left.clone()]), left);
+        }
+    }
+}

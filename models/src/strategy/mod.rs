@@ -1,0 +1,185 @@
+//! Conflict strategies: what a replica does when a version meets what it holds.
+//!
+//! One file each. A new strategy is a file that implements [`Resolve`], a variant of [`Strategy`] and a line in
+//! [`Strategy::resolver`]; scenarios, the schema and the model take it from there.
+
+mod arrival;
+mod home_leader;
+mod last_write_wins;
+mod on_read;
+mod on_write;
+
+pub use arrival::Arrival;
+pub use home_leader::{Fallback, HandOver, HomeLeader, Reroute};
+pub use last_write_wins::{LastWriteWins, LocalWrite, TieRule};
+pub use on_read::OnRead;
+pub use on_write::OnWrite;
+
+use crate::{
+    clock::ClockKind,
+    fate::Fate,
+    handler::Handler,
+    id::WriteId,
+    value::Value,
+    version::{Cell, Version},
+};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// A strategy with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Strategy {
+    /// No detection: the last version to arrive wins.
+    Arrival(Arrival),
+    /// Every record has a home leader that takes all its writes.
+    HomeLeader(HomeLeader),
+    /// The version with the latest stamp wins.
+    Lww(LastWriteWins),
+    /// A handler merges concurrent versions where they meet.
+    OnWrite(OnWrite),
+    /// Concurrent versions are kept side by side until a reader resolves them.
+    OnRead(OnRead),
+}
+
+/// Where a version meets the cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    /// At the leader that takes the write.
+    Local,
+    /// At a replica that applies it.
+    Remote,
+}
+
+/// A version on its way into a cell.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The version.
+    pub version: Version,
+    /// The value that the write was made from, where the strategy ships it: see [`Resolve::ships_before_image`].
+    pub before: Option<Value>,
+}
+
+/// What became of a version at one replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// It replaced what was held.
+    Applied,
+    /// It lost to what was held.
+    Discarded,
+    /// A handler made one value of it and what was held.
+    Merged,
+    /// It is kept beside what was held.
+    Sibling,
+}
+
+/// The decision, and the version that it was made against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// What became of the version.
+    pub decision: Decision,
+    /// The version that it met and that did not simply come before it.
+    pub against: Option<WriteId>,
+    /// Whether the system leaves a record of the conflict that an operator can read.
+    pub recorded: bool,
+}
+
+impl Outcome {
+    pub(crate) const fn applied() -> Self {
+        Self { decision: Decision::Applied, against: None, recorded: false }
+    }
+
+    pub(crate) const fn against(decision: Decision, write: WriteId, recorded: bool) -> Self {
+        Self { decision, against: Some(write), recorded }
+    }
+}
+
+/// What every strategy answers.
+pub trait Resolve {
+    /// Puts a version into the cell, or not. Total and deterministic.
+    fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome;
+
+    /// The clock that stamps writes.
+    fn clock(&self) -> ClockKind {
+        ClockKind::Wall
+    }
+
+    /// Whether replicas ship the value that a write was made from.
+    fn ships_before_image(&self) -> bool {
+        false
+    }
+
+    /// Whether applying the same write twice changes the result, so that replicas must tell a retry that two leaders
+    /// took by its idempotency key.
+    fn counts_effects(&self) -> bool {
+        false
+    }
+
+    /// The losing fates that the strategy's contract permits.
+    fn permits(&self) -> &'static [Fate];
+
+    /// Whether the strategy promises that replicas become equal.
+    fn converges(&self) -> bool {
+        true
+    }
+
+    /// The parameters in a few words, for tables, such as `hybrid clock`; empty for the plain form.
+    fn variant(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+impl Strategy {
+    /// The names of all strategies, as scenarios spell them.
+    pub const NAMES: [&'static str; 5] = ["arrival", "home-leader", "lww", "on-write", "on-read"];
+
+    /// The implementation.
+    #[must_use]
+    pub fn resolver(&self) -> &dyn Resolve {
+        match self {
+            Self::Arrival(strategy) => strategy,
+            Self::HomeLeader(strategy) => strategy,
+            Self::Lww(strategy) => strategy,
+            Self::OnWrite(strategy) => strategy,
+            Self::OnRead(strategy) => strategy,
+        }
+    }
+
+    /// The strategy's name, as scenarios spell it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Arrival(_) => "arrival",
+            Self::HomeLeader(_) => "home-leader",
+            Self::Lww(_) => "lww",
+            Self::OnWrite(_) => "on-write",
+            Self::OnRead(_) => "on-read",
+        }
+    }
+
+    /// The handler with which a client's session resolves siblings, if the strategy leaves them to readers.
+    #[must_use]
+    pub const fn read_handler(&self) -> Option<Handler> {
+        if let Self::OnRead(on_read) = self { Some(on_read.handler) } else { None }
+    }
+
+    /// The home-leader parameters, if records have homes.
+    #[must_use]
+    pub const fn home_leader(&self) -> Option<&HomeLeader> {
+        if let Self::HomeLeader(home_leader) = self { Some(home_leader) } else { None }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Variant<'a>(&'a dyn Resolve);
+        impl fmt::Display for Variant<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.variant(f)
+            }
+        }
+        let variant = alloc::format!("{}", Variant(self.resolver()));
+        f.write_str(self.name())?;
+        if variant.is_empty() { Ok(()) } else { write!(f, " ({variant})") }
+    }
+}
