@@ -17,6 +17,7 @@ pub mod handler;
 pub mod id;
 pub mod message;
 pub mod operation;
+pub mod random;
 pub mod replica;
 pub mod session;
 pub mod strategy;
