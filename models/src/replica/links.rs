@@ -16,8 +16,11 @@ pub(super) struct OutLink {
     up: bool,
     sent: VersionVector,
     acked: VersionVector,
-    /// When something was last sent or acknowledged: silence after that means loss.
+    /// When the receiver last got further, or something was sent after nothing was on its way: a long wait after that
+    /// means loss.
     progress_us: u64,
+    /// How often the same was sent again without success: a stalled link is not to be flooded.
+    attempts: u32,
     /// Whether the receiver needs what is no longer kept; said once.
     truncated: bool,
 }
@@ -30,10 +33,23 @@ impl OutLink {
             sent: VersionVector::new(),
             acked: VersionVector::new(),
             progress_us: 0,
+            attempts: 0,
             truncated: false,
         }
     }
+
+    fn in_flight(&self) -> u64 {
+        self.sent.total().saturating_sub(self.acked.total())
+    }
+
+    fn progressed(&mut self, now: Now) {
+        self.progress_us = now.monotonic_us;
+        self.attempts = 0;
+    }
 }
+
+/// The wait before the same is sent again doubles up to this many times.
+const MAX_DOUBLINGS: u32 = 4;
 
 impl Replica {
     pub(super) fn disconnected(&mut self, to: ReplicaId) {
@@ -48,17 +64,20 @@ impl Replica {
             link.up = true;
             link.sent.clone_from(&applied);
             link.acked = applied;
-            link.progress_us = now.monotonic_us;
+            link.progressed(now);
             link.truncated = false;
         }
     }
 
     pub(super) fn acked(&mut self, now: Now, to: ReplicaId, applied: &VersionVector) {
         let Some(link) = self.links.iter_mut().find(|link| link.to == to) else { return };
+        if link.acked.includes(applied) {
+            return;
+        }
         link.acked.join(applied);
         // What came to the receiver by another way need not be sent.
         link.sent.join(applied);
-        link.progress_us = now.monotonic_us;
+        link.progressed(now);
         self.trim();
     }
 
@@ -103,8 +122,7 @@ impl Replica {
         let link = &mut self.links[index];
         let id = LinkId { from: self.me, to: link.to };
         for origin in self.config.graph.leaders() {
-            let in_flight = link.sent.total().saturating_sub(link.acked.total());
-            let room = u64::from(self.config.window).saturating_sub(in_flight);
+            let room = u64::from(self.config.window).saturating_sub(link.in_flight());
             let limit = usize::try_from(room).unwrap_or(usize::MAX).min(self.config.batch);
             if limit == 0 || !self.config.graph.forwards(self.me, link.to, origin) {
                 continue;
@@ -114,8 +132,10 @@ impl Replica {
                 Run::Empty => {}
                 Run::Entries { after, entries } => {
                     let Some(last) = entries.last() else { continue };
+                    if link.in_flight() == 0 {
+                        link.progress_us = now.monotonic_us;
+                    }
                     link.sent.advance(origin, last.version.dot.position);
-                    link.progress_us = now.monotonic_us;
                     out.push(Output::Send { link: id, message: Message::Entries { origin, after, entries } });
                 }
                 Run::Truncated { kept_after } => {
@@ -133,9 +153,11 @@ impl Replica {
     pub(super) fn retransmit(&mut self, now: Now) {
         for link in &mut self.links {
             let silent_us = now.monotonic_us.saturating_sub(link.progress_us);
-            if link.up && silent_us >= self.config.retransmit_us && !link.acked.includes(&link.sent) {
+            let patience_us = self.config.retransmit_us << link.attempts.min(MAX_DOUBLINGS);
+            if link.up && silent_us >= patience_us && !link.acked.includes(&link.sent) {
                 link.sent.clone_from(&link.acked);
                 link.progress_us = now.monotonic_us;
+                link.attempts += 1;
             }
         }
     }
