@@ -4,3 +4,4 @@
 
 pub mod clock_file;
 pub mod node;
+pub mod runner;

@@ -1,0 +1,5 @@
+//! Carries a scenario out against a system under test: phases, clients, recorder, nemesis.
+
+mod live;
+
+pub use live::{Live, Snapshot};
