@@ -33,8 +33,10 @@ impl Bed {
 
     /// A connection through the link: the client's end and the target's end.
     async fn connect(&self) -> io::Result<(TcpStream, TcpStream)> {
+        let before = self.proxy.counters().connected;
         let client = TcpStream::connect(self.proxy.address()).await?;
         let (server, _) = within(self.target.accept()).await?;
+        self.until(|counters| counters.connected > before).await;
         Ok((client, server))
     }
 

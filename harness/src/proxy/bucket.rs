@@ -19,9 +19,9 @@ impl Bucket {
         Self { rate, paid: now }
     }
 
-    /// Changes the rate and keeps what is saved, as time.
-    pub(super) fn set_rate(&mut self, rate: NonZeroU64) {
-        self.rate = rate;
+    /// The bucket with another rate, and with what was saved, as time.
+    pub(super) fn at_rate(self, rate: NonZeroU64) -> Self {
+        Self { rate, ..self }
     }
 
     /// How many of `wanted` bytes (more than 0) may leave now, else when it is worth asking again.

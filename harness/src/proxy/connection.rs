@@ -1,10 +1,14 @@
 //! One proxied connection: from its acceptance until both ends have closed, or a fault has ended it.
 
 use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::net::TcpStream;
+use rustix::net::sockopt::set_socket_linger;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use super::direction::{Direction, Failure};
@@ -48,7 +52,7 @@ pub(super) async fn carry(
         reset(&client);
         return;
     };
-    let direction = |way| Direction::new(Arc::clone(&link), way, link.intake(number, way));
+    let direction = |way| Direction::new(Arc::clone(&link), way, number, shapes.clone());
     let (forward, back) = (direction(Way::Forward), direction(Way::Back));
     let mut connection = Connection { client, server, forward, back };
     if let Err(cause) = connection.run(&mut shapes).await {
@@ -77,13 +81,21 @@ async fn reach_target(link: &Link, shapes: &mut watch::Receiver<Shape>) -> Optio
             link.tally.refused.one_more();
             None
         }
-        connected = TcpStream::connect(target) => {
-            if connected.is_err() {
-                link.tally.unreachable.one_more();
-            }
+        connected = connect(target) => {
+            let counter = if connected.is_ok() { &link.tally.connected } else { &link.tally.unreachable };
+            counter.one_more();
             connected.ok()
         }
     }
+}
+
+/// Connects. If this is given up half-way the target sees a reset, not a client that comes and goes in order.
+async fn connect(target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    set_socket_linger(&socket, Some(Duration::ZERO))?;
+    let stream = socket.connect(target).await?;
+    set_socket_linger(&stream, None)?;
+    Ok(stream)
 }
 
 impl Connection {
@@ -92,17 +104,12 @@ impl Connection {
         self.client.set_nodelay(true)?;
         self.server.set_nodelay(true)?;
         loop {
-            let shape = *shapes.borrow_and_update();
-            if shape.gate == Gate::Cut {
-                return Err(Failure::Cut);
-            }
-            self.forward.reshape(shape);
-            self.back.reshape(shape);
-            // The shape goes first: what was set before must not be overtaken by what arrives after.
+            // The directions look at the shape themselves; here a change only wakes them.
+            shapes.mark_unchanged();
             tokio::select! {
                 biased;
-                Ok(()) = shapes.changed() => {}
                 ended = poll_fn(|cx| self.poll(cx)) => return ended,
+                Ok(()) = shapes.changed() => {}
             }
         }
     }
@@ -117,5 +124,5 @@ impl Connection {
 /// Has a socket closed, when it is dropped, so that its peer sees `ECONNRESET`.
 fn reset(stream: &TcpStream) {
     // A socket that has failed already needs no reset.
-    let _ = stream.set_zero_linger();
+    let _ = set_socket_linger(stream, Some(Duration::ZERO));
 }

@@ -26,6 +26,8 @@ pub struct Counters {
     pub held: u64,
     /// Connections accepted, the refused ones included.
     pub accepted: u64,
+    /// Connections that have reached the target.
+    pub connected: u64,
     /// New connections reset because the link was cut or had no target.
     pub refused: u64,
     /// New connections reset because the target did not accept: not a fault of the link.
@@ -69,6 +71,7 @@ tally!(
     reordered,
     held,
     accepted,
+    connected,
     refused,
     unreachable,
     resets,

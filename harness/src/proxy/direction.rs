@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use super::alarm::Alarm;
 use super::bucket::Bucket;
@@ -19,7 +20,7 @@ use super::frames::Oversized;
 use super::intake::Intake;
 use super::link::Link;
 use super::queue::{Delay, End, Head, Queue};
-use super::shape::{Shape, Way};
+use super::shape::{Gate, Shape, Way};
 
 /// The size of a read. Large enough that a bulk transfer is not dominated by system calls, small enough to
 /// stay in a core's second-level cache between the read and the write.
@@ -67,6 +68,7 @@ enum Paused {
 pub(super) struct Direction {
     link: Arc<Link>,
     way: Way,
+    shapes: watch::Receiver<Shape>,
     shape: Shape,
     transparent: bool,
     stalled: bool,
@@ -81,35 +83,50 @@ pub(super) struct Direction {
 }
 
 impl Direction {
-    pub(super) fn new(link: Arc<Link>, way: Way, intake: Intake) -> Self {
+    /// One direction of the connection with this number.
+    pub(super) fn new(link: Arc<Link>, way: Way, number: u64, mut shapes: watch::Receiver<Shape>) -> Self {
+        shapes.mark_changed();
         Self {
-            link,
             way,
+            shapes,
             shape: Shape::HEALTHY,
             transparent: true,
             stalled: false,
             queue_limit: Shape::HEALTHY.queue_limit(way),
-            intake,
+            intake: link.intake(number, way),
             queue: Queue::default(),
             bucket: None,
             alarm: None,
             read_ended: false,
             finished: false,
+            link,
         }
     }
 
+    /// Looks whether the shape has changed: after each read and before each write, so that nothing that was sent
+    /// after a change is carried as before it.
+    fn follow_shape(&mut self) -> Result<(), Failure> {
+        // An error says that the proxy is being stopped, and this task with it.
+        if !self.shapes.has_changed().unwrap_or(false) {
+            return Ok(());
+        }
+        let shape = *self.shapes.borrow_and_update();
+        if shape.gate == Gate::Cut {
+            return Err(Failure::Cut);
+        }
+        self.reshape(shape);
+        Ok(())
+    }
+
     /// Applies a shape to all that is not yet delivered.
-    pub(super) fn reshape(&mut self, shape: Shape) {
+    fn reshape(&mut self, shape: Shape) {
         let was_stalled = std::mem::replace(&mut self.stalled, shape.gate.stalls(self.way));
         self.shape = shape;
         self.transparent = shape.is_transparent(self.way);
         self.queue_limit = shape.queue_limit(self.way);
         self.intake.reshape(&shape, &mut self.queue);
         self.bucket = shape.bandwidth_bytes_per_second.map(|rate| match self.bucket.take() {
-            Some(mut bucket) => {
-                bucket.set_rate(rate);
-                bucket
-            }
+            Some(bucket) => bucket.at_rate(rate),
             None => Bucket::new(rate, Instant::now()),
         });
         if self.stalled && !was_stalled {
@@ -124,6 +141,7 @@ impl Direction {
         to: &mut TcpStream,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
+        self.follow_shape()?;
         while !self.finished {
             let paused = self.fill(from, to, cx)?;
             self.deliver(to, cx)?;
@@ -166,6 +184,7 @@ impl Direction {
 
     /// Passes on what was read, or queues it.
     fn take(&mut self, bytes: &[u8], to: &mut TcpStream, cx: &mut Context<'_>) -> Result<(), Failure> {
+        self.follow_shape()?;
         let tally = &self.link.tally;
         if !self.transparent || !self.queue.is_empty() {
             let before = self.queue.bytes();
@@ -205,24 +224,21 @@ impl Direction {
 
     /// Delivers what is due now. Returns when something more will be.
     fn deliver_due(&mut self, to: &mut TcpStream, cx: &mut Context<'_>) -> Result<Option<Instant>, Failure> {
-        if self.stalled || (self.queue.is_empty() && !self.intake.is_waiting()) {
+        if self.queue.is_empty() && !self.intake.is_waiting() {
             return Ok(None);
         }
         let now = Instant::now();
         let patience = self.intake.expire(now, &mut self.queue);
-        let delay = Delay { latency: self.shape.latency, jitter: self.shape.jitter };
         loop {
+            self.follow_shape()?;
+            if self.stalled {
+                return Ok(None);
+            }
+            let delay = Delay { latency: self.shape.latency, jitter: self.shape.jitter };
             let bytes = match self.queue.head(now, delay) {
                 Head::Empty => return Ok(patience),
                 Head::Later(at) => return Ok(earlier(at, patience)),
-                Head::End(End::Break) => return Err(Failure::Broken),
-                Head::End(End::Close) => {
-                    if let Poll::Ready(closed) = Pin::new(to).poll_shutdown(cx) {
-                        closed?;
-                        self.finished = true;
-                    }
-                    return Ok(None);
-                }
+                Head::End(end) => return self.end(end, to, cx).map(|()| None),
                 Head::Bytes(bytes) => bytes,
             };
             let allowed = match self.bucket.as_mut().map_or(Ok(bytes), |bucket| bucket.allowed(bytes, now)) {
@@ -234,6 +250,18 @@ impl Direction {
                 Poll::Ready(written) => self.delivered(written?),
             }
         }
+    }
+
+    /// Passes on the end of the stream.
+    fn end(&mut self, end: End, to: &mut TcpStream, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if end == End::Break {
+            return Err(Failure::Broken);
+        }
+        if let Poll::Ready(closed) = Pin::new(to).poll_shutdown(cx) {
+            closed?;
+            self.finished = true;
+        }
+        Ok(())
     }
 
     fn delivered(&mut self, bytes: usize) {
