@@ -4,4 +4,6 @@
 
 pub mod clock_file;
 pub mod node;
+pub mod proxy;
 pub mod runner;
+pub mod systems;
