@@ -3,7 +3,10 @@
 //! A client never sends a request twice, except when it is moved with the request in flight: then the request goes to
 //! the new leader under the same idempotency key. What is not answered in time is recorded as `info`.
 
-use super::{recorder::Recorder, transport::{Answered, Transport}};
+use super::{
+    recorder::Recorder,
+    transport::{Answered, Transport},
+};
 use quarrel_models::{
     fault::Fault,
     id::{ClientId, ReplicaId},
@@ -16,10 +19,7 @@ use quarrel_workloads::{
     history::{Event, OperationResult},
     workload::{Answer, Generator},
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// How long a request is in flight before its client is moved away from it, if the client is to move in flight.
@@ -250,7 +250,9 @@ fn completion(t: u64, client: ClientId, writes: bool, outcome: Outcome) -> Event
             },
         },
         Outcome::Failed(refusal) => Event::Fail { t, client, error: refusal.to_string() },
-        Outcome::Unsent => Event::Fail { t, client, error: "not sent: the replica could not be reached".to_owned() },
+        Outcome::Unsent => {
+            Event::Fail { t, client, error: "not sent: the replica could not be reached".to_owned() }
+        }
         // A read that was not answered has no effect that could still come.
         Outcome::Unknown(_) if !writes => Event::Fail { t, client, error: "no answer in time".to_owned() },
         Outcome::Unknown(refusal) => {
@@ -266,4 +268,3 @@ fn exponential(stream: &mut Stream, rate: f64) -> Duration {
     let uniform = (stream.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     Duration::try_from_secs_f64(-(1.0 - uniform).ln() / rate.max(1e-6)).unwrap_or(Duration::from_secs(3600))
 }
-

@@ -23,8 +23,9 @@ use quarrel_models::{
     session::Session,
 };
 use quarrel_workloads::{
+    checker::ledger::JsonLines,
     history::{Event, FORMAT_VERSION, Header, Phase, Quiescence, Reader},
-    judge::{Judge, Judgement},
+    judge::{self, JudgeError, Judgement},
     scenario::Scenario,
     schedule::{self, Planned},
     workload::Generator,
@@ -123,16 +124,14 @@ pub fn run(request: &RunRequest) -> Result<RunOutcome, RunError> {
 /// [`RunError`] if the history cannot be read or the ledger not be written.
 pub fn judge(folder: &Path) -> Result<Judgement, RunError> {
     let history = File::open(folder.join("history.jsonl")).map_err(disk)?;
-    let ledger = File::create(folder.join("ledger.jsonl")).map_err(disk)?;
-    let internal = |error: &dyn std::fmt::Display| RunError::Internal(format!("the history cannot be read back: {error}"));
-    let mut reader =
-        Reader::new(BufReader::with_capacity(1 << 20, history)).map_err(|error| internal(&error))?;
-    let mut judge = Judge::new(reader.header()).map_err(|error| internal(&error))?;
-    for event in reader.by_ref() {
-        judge.observe(&event.map_err(|error| internal(&error))?);
-    }
-    let mut ledger = BufWriter::new(ledger);
-    let judgement = judge.finish(&mut ledger).map_err(disk)?;
+    let mut ledger = BufWriter::new(File::create(folder.join("ledger.jsonl")).map_err(disk)?);
+    let internal =
+        |error: &dyn std::fmt::Display| RunError::Internal(format!("the history cannot be judged: {error}"));
+    let reader = Reader::new(BufReader::with_capacity(1 << 20, history)).map_err(|error| internal(&error))?;
+    let judgement = judge::judge(reader, &mut JsonLines(&mut ledger)).map_err(|error| match error {
+        JudgeError::Ledger(error) => disk(error),
+        other => internal(&other),
+    })?;
     ledger.flush().map_err(disk)?;
     Ok(judgement)
 }
@@ -224,7 +223,10 @@ fn client_homes(_scenario: &Scenario, cluster: &ReferenceCluster) -> Vec<Replica
 
 fn pace_of(scenario: &Scenario) -> Pace {
     if scenario.clients.rate > 0.0 {
-        Pace::Open { rate: scenario.clients.rate / f64::from(scenario.clients.count.max(1)), due: Instant::now() }
+        Pace::Open {
+            rate: scenario.clients.rate / f64::from(scenario.clients.count.max(1)),
+            due: Instant::now(),
+        }
     } else {
         Pace::Closed { think: scenario.clients.think.duration() }
     }
@@ -254,7 +256,8 @@ impl Run<'_> {
         self.load_until(Instant::now() + phases.recovery.duration()).await?;
         self.stop_clients().await;
         self.enter(Phase::Quiesce, phases.quiesce.duration());
-        let quiescence = finale::quiesce(&mut self.cluster, phases.quiesce.duration(), self.interrupt).await?;
+        let quiescence =
+            finale::quiesce(&mut self.cluster, phases.quiesce.duration(), self.interrupt).await?;
         self.enter(Phase::ReadAll, Duration::ZERO);
         finale::read_all(&self.cluster, &self.recorder).await?;
         Ok(if self.interrupt.is_requested() { Quiescence::Interrupted } else { quiescence })
@@ -286,7 +289,9 @@ impl Run<'_> {
     /// Nothing may fail unnoticed.
     fn watch(&mut self) -> Result<(), RunError> {
         if let Some(error) = self.recorder.error() {
-            return Err(RunError::Environment(format!("cannot write the history: {error}; is the disk full?")));
+            return Err(RunError::Environment(format!(
+                "cannot write the history: {error}; is the disk full?"
+            )));
         }
         Ok(self.cluster.check_alive()?)
     }

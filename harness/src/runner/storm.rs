@@ -55,7 +55,9 @@ impl Run<'_> {
         let text = fault.to_string();
         self.live.update(|snapshot| {
             match fault {
-                Fault::Heal(_) => snapshot.faults.retain(|on| !["cut", "stall", "degrade"].iter().any(|kind| on.starts_with(kind))),
+                Fault::Heal(_) => snapshot
+                    .faults
+                    .retain(|on| !["cut", "stall", "degrade"].iter().any(|kind| on.starts_with(kind))),
                 Fault::Clock(replica, change) => {
                     let prefix = format!("clock {replica} ");
                     snapshot.faults.retain(|on| !on.starts_with(&prefix));
