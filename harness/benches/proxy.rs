@@ -24,6 +24,7 @@ fn main() -> io::Result<()> {
         return Ok(());
     }
     let (echo, sink) = (serve(echo_all)?, serve(swallow)?);
+    let plain = serve(move |stream| copy_both(stream, echo))?;
     let runtime = ProxyRuntime::new()?;
     let link = |target| {
         let options =
@@ -32,7 +33,7 @@ fn main() -> io::Result<()> {
     };
     let (to_echo, to_sink) = (link(echo)?, link(sink)?);
     Builder::new_current_thread().enable_all().build()?.block_on(async {
-        added_latency(echo, &to_echo).await?;
+        added_latency(echo, plain, &to_echo).await?;
         for delay in [1, 5].map(Duration::from_millis) {
             delay_error(&to_echo, delay).await?;
         }
@@ -44,28 +45,32 @@ fn main() -> io::Result<()> {
 }
 
 /// Round trips in alternating blocks, so that both paths see the same neighbours.
-async fn added_latency(echo: SocketAddr, proxy: &Proxy) -> io::Result<()> {
+async fn added_latency(echo: SocketAddr, plain: SocketAddr, proxy: &Proxy) -> io::Result<()> {
     const BLOCKS: usize = 20;
     const BLOCK: usize = 500;
-    let (mut direct, mut proxied) = (connect(echo).await?, connect(proxy.address()).await?);
-    let (mut direct_times, mut proxied_times) = (Vec::new(), Vec::new());
+    let mut paths = Vec::new();
+    for (name, address) in [("direct", echo), ("plain copy", plain), ("proxied", proxy.address())] {
+        paths.push((name, connect(address).await?, Vec::new()));
+    }
     for block in 0..=BLOCKS {
-        let times = [round_trips(&mut direct, BLOCK).await?, round_trips(&mut proxied, BLOCK).await?];
-        // The first block warms up.
-        if block > 0 {
-            let [of_direct, of_proxied] = times;
-            direct_times.extend(of_direct);
-            proxied_times.extend(of_proxied);
+        for (_, stream, times) in &mut paths {
+            let of_block = round_trips(stream, BLOCK).await?;
+            // The first block warms up.
+            if block > 0 {
+                times.extend(of_block);
+            }
         }
     }
-    direct_times.sort_unstable();
-    proxied_times.sort_unstable();
-    let line =
-        |times: &[Duration]| format!("p50 {:6.1} us, p99 {:6.1} us", us(at(times, 0.5)), us(at(times, 0.99)));
-    println!("round trip direct      {}", line(&direct_times));
-    println!("round trip proxied     {}", line(&proxied_times));
-    let added = us(at(&proxied_times, 0.5)) - us(at(&direct_times, 0.5));
-    println!("added p50              {added:6.1} us (goal 25)");
+    let mut direct = None;
+    for (name, _, times) in &mut paths {
+        times.sort_unstable();
+        let median = us(at(times, 0.5));
+        let added = median - *direct.get_or_insert(median);
+        println!(
+            "round trip {name:10}  p50 {median:6.1} us, p99 {:6.1} us, added {added:5.1} us (goal 25)",
+            us(at(times, 0.99))
+        );
+    }
     Ok(())
 }
 
@@ -224,6 +229,12 @@ async fn swallow(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 256 << 10];
     while stream.read(&mut buffer).await? > 0 {}
     stream.write_all(&[1]).await
+}
+
+/// The simplest proxy there is, for comparison: tokio's own copy, no faults.
+async fn copy_both(mut client: TcpStream, target: SocketAddr) -> io::Result<()> {
+    let mut server = connect(target).await?;
+    tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop)
 }
 
 /// The CPU time of the proxies' thread so far, where the system tells.
