@@ -1,7 +1,8 @@
 //! What a link proxy costs, against a direct connection in the same run. `cargo bench --bench proxy`, about 10 s.
 //!
 //! Three threads, as in the harness: the client and the echo have a runtime each, the proxy runs on its
-//! `ProxyRuntime`. Times on a shared machine are noisy: compare within one run, never between runs.
+//! `ProxyRuntime`. Two more paths for comparison: the simplest proxy there is (tokio's copy), and the proxy on
+//! the client's thread. Times on a shared machine are noisy: compare within one run, never between runs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::io::{self, ErrorKind};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use quarrel::proxy::{Gate, Kind, LinkOptions, Proxy, ProxyRuntime, Shape};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 
 const MESSAGE_BYTES: usize = 100;
 const BULK_BYTES: usize = 1 << 30;
@@ -33,7 +34,15 @@ fn main() -> io::Result<()> {
     };
     let (to_echo, to_sink) = (link(echo)?, link(sink)?);
     Builder::new_current_thread().enable_all().build()?.block_on(async {
-        added_latency(echo, plain, &to_echo).await?;
+        let options = LinkOptions { name: "here".to_owned(), kind: Kind::Bytes, seed: 1, target: Some(echo) };
+        let here = ProxyRuntime::within(Handle::current()).start(options)?;
+        let paths = [
+            ("direct", echo),
+            ("plain copy", plain),
+            ("proxied", to_echo.address()),
+            ("client's thread", here.address()),
+        ];
+        added_latency(&paths).await?;
         for delay in [1, 5].map(Duration::from_millis) {
             delay_error(&to_echo, delay).await?;
         }
@@ -44,13 +53,13 @@ fn main() -> io::Result<()> {
     })
 }
 
-/// Round trips in alternating blocks, so that both paths see the same neighbours.
-async fn added_latency(echo: SocketAddr, plain: SocketAddr, proxy: &Proxy) -> io::Result<()> {
+/// Round trips in alternating blocks, so that all paths see the same neighbours.
+async fn added_latency(addresses: &[(&str, SocketAddr)]) -> io::Result<()> {
     const BLOCKS: usize = 20;
     const BLOCK: usize = 500;
     let mut paths = Vec::new();
-    for (name, address) in [("direct", echo), ("plain copy", plain), ("proxied", proxy.address())] {
-        paths.push((name, connect(address).await?, Vec::new()));
+    for (name, address) in addresses {
+        paths.push((name, connect(*address).await?, Vec::new()));
     }
     for block in 0..=BLOCKS {
         for (_, stream, times) in &mut paths {
@@ -66,10 +75,8 @@ async fn added_latency(echo: SocketAddr, plain: SocketAddr, proxy: &Proxy) -> io
         times.sort_unstable();
         let median = us(at(times, 0.5));
         let added = median - *direct.get_or_insert(median);
-        println!(
-            "round trip {name:10}  p50 {median:6.1} us, p99 {:6.1} us, added {added:5.1} us (goal 25)",
-            us(at(times, 0.99))
-        );
+        let p99 = us(at(times, 0.99));
+        println!("{name:22} p50 {median:6.1} us, p99 {p99:6.1} us, added p50 {added:5.1} us (goal 25)");
     }
     Ok(())
 }
@@ -85,7 +92,7 @@ async fn delay_error(proxy: &Proxy, delay: Duration) -> io::Result<()> {
     let error = |q| us(at(&times, q)) / 2.0 - us(delay);
     let goal = if delay > Duration::from_millis(2) { 150 } else { 70 };
     println!(
-        "one-way error, {delay:?}    p50 {:6.1} us (goal {goal}), p99 {:6.1} us",
+        "one-way error, {delay:?}     p50 {:6.1} us (goal {goal}), p99 {:6.1} us",
         error(0.5),
         error(0.99)
     );
