@@ -62,6 +62,14 @@ fn mend(message: &str) -> Problem {
         let help = format!("add {}", example_of(name));
         return Problem::new("", format!("the key `{name}` is missing"), "missing here", help);
     }
+    if message.contains("exactly 1 element") {
+        return Problem::new(
+            "",
+            "a scenario has one strategy and one workload, chosen by the name of a table",
+            "not one table",
+            "keep or write one table such as `[strategy.lww]` or `[workload.register]`",
+        );
+    }
     Problem::new("", message.lines().collect::<Vec<_>>().join("; "), "", general_help(message))
 }
 
@@ -89,7 +97,6 @@ fn general_help(message: &str) -> &'static str {
         ("not a length of time", "write a number and a unit in quotes, such as `\"250ms\"`"),
         ("not a replica", "replicas are named by capital letters: `\"A\"` is the first leader"),
         ("not a directed link", "write where data flows from and to, such as `\"A>B\"`"),
-        ("exactly 1 element", "keep one of the tables: a scenario has one strategy and one workload"),
         ("duplicate key", "remove one of the two, or write `[[...]]` for several faults of one kind"),
         ("expected a string", "put it in quotes; lengths of time have a unit too, such as `\"250ms\"`"),
         (
