@@ -44,7 +44,8 @@ pub enum Strategy {
 }
 
 /// Where a version meets the cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Site {
     /// At the leader that takes the write.
     Local,
