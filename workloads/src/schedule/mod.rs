@@ -1,6 +1,6 @@
 //! From a nemesis and a seed to a schedule: who does what to whom, and when.
 //!
-//! Faults of one thing that overlap are made consistent by a [`sweep`] over time: a link that two partitions hold is
+//! Faults of one thing that overlap are made consistent by a sweep over time: a link that two partitions hold is
 //! healed when the last of them lets go, a dead process is not killed again. Whatever is done in a storm is undone
 //! at its end, but for what is killed for good.
 
