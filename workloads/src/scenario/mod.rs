@@ -1,7 +1,7 @@
 //! Scenarios: cluster, strategy, workload, clients, phases, nemesis, marks and contract of a run, as TOML.
 //!
 //! One table per part. The types here are the file format: the JSON Schema is generated from them, unknown keys are
-//! errors, and every default is written in [`defaults`].
+//! errors, and every default is written in the module `defaults`.
 
 mod locate;
 pub mod nemesis;

@@ -62,7 +62,42 @@ fn mend(message: &str) -> Problem {
         let help = format!("add {}", example_of(name));
         return Problem::new("", format!("the key `{name}` is missing"), "missing here", help);
     }
-    Problem::new("", message.lines().collect::<Vec<_>>().join("; "), "", general_help(message))
+    if message.contains("exactly 1 element") {
+        return Problem::new(
+            "",
+            "a scenario has one strategy and one workload, chosen by the name of a table",
+            "not one table",
+            "keep or write one table such as `[strategy.lww]` or `[workload.register]`",
+        );
+    }
+    if message.contains("newtype variant") {
+        return Problem::new(
+            "",
+            "this choice has keys of its own, so it is the name of a table",
+            "not a table",
+            "write a table such as `[strategy.lww]` or `[workload.register]`",
+        );
+    }
+    Problem::new("", plain(message), "", general_help(message))
+}
+
+/// The reader's words for kinds of values, without Rust's names for them.
+fn plain(message: &str) -> String {
+    let mut plain = message.lines().collect::<Vec<_>>().join("; ");
+    let words = [
+        ("expected u32", "expected a whole number of 0 or more"),
+        ("expected u64", "expected a whole number of 0 or more"),
+        ("expected usize", "expected a whole number of 0 or more"),
+        ("expected f64", "expected a number"),
+        ("a sequence", "an array"),
+        ("sequence", "array"),
+        ("map,", "table,"),
+        ("floating point", "number"),
+    ];
+    for (theirs, ours) in words {
+        plain = plain.replace(theirs, ours);
+    }
+    plain
 }
 
 fn choose(name: &str, known: &[&str], otherwise: &str) -> String {
@@ -89,7 +124,6 @@ fn general_help(message: &str) -> &'static str {
         ("not a length of time", "write a number and a unit in quotes, such as `\"250ms\"`"),
         ("not a replica", "replicas are named by capital letters: `\"A\"` is the first leader"),
         ("not a directed link", "write where data flows from and to, such as `\"A>B\"`"),
-        ("exactly 1 element", "keep one of the tables: a scenario has one strategy and one workload"),
         ("duplicate key", "remove one of the two, or write `[[...]]` for several faults of one kind"),
         ("expected a string", "put it in quotes; lengths of time have a unit too, such as `\"250ms\"`"),
         (
@@ -98,9 +132,9 @@ fn general_help(message: &str) -> &'static str {
         ),
         ("expected a sequence", "put it in brackets, such as `[\"1s\", \"3s\"]`"),
         ("string values must be quoted", "put the text in quotes, such as `name = \"smoke\"`"),
-        ("newtype variant", "write it as a table, such as `[strategy.lww]` or `[workload.register]`"),
         ("expected f64", "write a number without quotes, such as `0.5`"),
         ("expected u", "write a whole number without quotes, such as `3`"),
+        ("expected `]`", "close the bracket: `[clients]`, or `at = [\"1s\"]`"),
         ("expected a boolean", "write `true` or `false`, without quotes"),
     ];
     let found = rules.iter().find(|(part, _)| message.contains(part));

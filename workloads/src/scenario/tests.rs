@@ -31,6 +31,13 @@ bad! {
     a_key_that_is_not_like_any: with("[clients]\ncolour = 3");
     a_missing_strategy: "name = \"x\"\n[workload.register]\n";
     two_strategies: "name = \"x\"\n[strategy.lww]\n[strategy.arrival]\n[workload.register]\n";
+    a_strategy_as_a_text: "name = \"x\"\nstrategy = \"lww\"\n[workload.register]\n";
+    an_unknown_strategy: "name = \"x\"\n[strategy.lw]\n[workload.register]\n";
+    a_missing_handler: "name = \"x\"\n[strategy.on-write]\n[workload.set]\n";
+    no_workload_in_the_table: "name = \"x\"\n[strategy.lww]\n[workload]\n";
+    an_unreadable_link: with("[nemesis.partition]\nshape = \"links\"\nlinks = [\"A-B\"]\nat = [\"1s\"]\nfor = \"1s\"");
+    a_negative_number: with("[clients]\ncount = -3");
+    an_unfinished_table: with("[clients");
     a_syntax_error: "name = smoke\n";
     a_length_of_time_without_a_unit: with("[phases]\nstorm = 8");
     a_name_with_capitals: "name = \"My Scenario\"\n[strategy.lww]\n[workload.register]\n";
@@ -159,7 +166,12 @@ fn a_bad_flag_is_blamed_and_not_the_file() {
     let flags = Overrides { clients: Some(0), ..Overrides::default() };
     let error =
         Resolved::resolve("small.toml", SMALL, &Overrides::default(), &flags, TEST_MARKS).unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @r"
+    error: `count` must be at least 1
+     |
+     = note: `clients.count` was set by flag --clients
+    help: write `count = 9`
+    ");
     let lookup = |name: &str| (name == "QUARREL_TOPOLOGY").then(|| "mesh".to_owned());
     let error = Overrides::from_environment(lookup).unwrap_err();
     insta::assert_snapshot!(error, @"QUARREL_TOPOLOGY: `mesh` is no topology, write ring, star or all-to-all (a graph of your own needs a file)");

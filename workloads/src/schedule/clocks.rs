@@ -1,7 +1,7 @@
 //! Wall clocks that go wrong. Of several faults of one clock, the one that began last holds.
 
 use super::{
-    Action, Cause, Plan, Planned,
+    Cause, Plan, Planned,
     shapes::some_leader,
     sweep::{Change, Spell, State, sweep},
 };
@@ -79,8 +79,7 @@ fn wrong(clock: &Clock, choices: &mut Stream) -> Wrong {
 /// The clock is set right before it goes wrong in another way: changes are relative to the right time.
 fn act(change: &Change<ReplicaId, Wrong>, until: Duration, planned: &mut Vec<Planned>) {
     let mut add = |at, to, undo, cause| {
-        let action = Action::Fault(Fault::Clock(change.thing, to));
-        planned.push(Planned { at, action, undo, cause });
+        planned.push(Planned::fault(at, Fault::Clock(change.thing, to), undo, cause));
     };
     if let Some((_, cause)) = change.before {
         add(change.at, ClockChange::Reset, true, cause);

@@ -150,5 +150,5 @@ fn group(
         links.push(change.thing);
         return;
     }
-    planned.push(Planned { at: change.at, action: Action::Fault(fault(vec![change.thing])), undo, cause });
+    planned.push(Planned::fault(change.at, fault(vec![change.thing]), undo, cause));
 }

@@ -1,6 +1,6 @@
 //! From a nemesis and a seed to a schedule: who does what to whom, and when.
 //!
-//! Faults of one thing that overlap are made consistent by a [`sweep`] over time: a link that two partitions hold is
+//! Faults of one thing that overlap are made consistent by a sweep over time: a link that two partitions hold is
 //! healed when the last of them lets go, a dead process is not killed again. Whatever is done in a storm is undone
 //! at its end, but for what is killed for good.
 
@@ -19,7 +19,7 @@ use quarrel_models::{
     id::{ClientId, ReplicaId},
     topology::{Graph, TopologyError},
 };
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// One entry of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +30,16 @@ pub struct Planned {
     pub action: Action,
     /// Whether it undoes an earlier entry.
     pub undo: bool,
+    /// Whether it is never undone: a process is killed, and no later entry starts it again.
+    pub for_good: bool,
     /// The table of the scenario that asked for it.
     pub cause: Cause,
+}
+
+impl Planned {
+    fn fault(at: Duration, fault: Fault, undo: bool, cause: Cause) -> Self {
+        Self { at, action: Action::Fault(fault), undo, for_good: false, cause }
+    }
 }
 
 /// What the nemesis does.
@@ -111,7 +119,19 @@ impl Plan<'_> {
         planned.extend(clocks::plan(self));
         planned.extend(relocation::plan(self));
         planned.sort_by_key(|entry| (entry.at, !entry.undo));
+        mark_for_good(&mut planned);
         planned
+    }
+}
+
+fn mark_for_good(planned: &mut [Planned]) {
+    let mut restarted = BTreeSet::new();
+    for entry in planned.iter_mut().rev() {
+        match &entry.action {
+            Action::Fault(Fault::Restart(replica)) => drop(restarted.insert(*replica)),
+            Action::Fault(Fault::Kill(replica)) => entry.for_good = !restarted.remove(replica),
+            _ => {}
+        }
     }
 }
 

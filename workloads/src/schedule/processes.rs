@@ -1,7 +1,7 @@
 //! Processes that are killed, started again, stopped and resumed.
 
 use super::{
-    Action, Cause, Plan, Planned,
+    Cause, Plan, Planned,
     shapes::some_leader,
     sweep::{Spell, State, sweep},
 };
@@ -44,7 +44,7 @@ pub(super) fn plan(plan: &Plan<'_>) -> Vec<Planned> {
             Some(Trouble::Paused) => Some(Fault::Pause(replica)),
             None => None,
         };
-        let entry = |fault, undo, cause| Planned { at: change.at, action: Action::Fault(fault), undo, cause };
+        let entry = |fault, undo, cause| Planned::fault(change.at, fault, undo, cause);
         planned.extend(undo.zip(ended).map(|(fault, cause)| entry(fault, true, cause)));
         planned.extend(done.zip(begun).map(|(fault, cause)| entry(fault, false, cause)));
     }

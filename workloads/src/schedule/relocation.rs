@@ -30,7 +30,7 @@ pub(super) fn plan(plan: &Plan<'_>) -> Vec<Planned> {
             *at = ReplicaId::from_index(to);
             let Relocate { token, in_flight, .. } = *relocate;
             let action = Action::Relocate { client, to: *at, token, in_flight };
-            planned.push(Planned { at: occasion.at, action, undo: false, cause });
+            planned.push(Planned { at: occasion.at, action, undo: false, for_good: false, cause });
         }
     }
     planned

@@ -175,6 +175,13 @@ proptest! {
         let for_good = scenario.nemesis.kill.0.iter().any(|kill| kill.for_good);
         prop_assert!(world.processes.is_empty() || for_good, "{:?}", world.processes);
         prop_assert!(world.processes.values().all(|state| *state == "down"), "{:?}", world.processes);
+        let stay = |entry: &Planned| match entry.action {
+            Action::Fault(Fault::Kill(replica)) if entry.for_good => Some(replica),
+            _ => None,
+        };
+        let stay: Vec<ReplicaId> = planned.iter().filter_map(stay).collect();
+        prop_assert_eq!(stay.len(), world.processes.len());
+        prop_assert!(stay.iter().all(|replica| world.processes.contains_key(replica)));
         prop_assert_eq!(&planned, &schedule(&scenario, seed).unwrap());
     }
 

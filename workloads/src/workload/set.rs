@@ -91,8 +91,9 @@ impl Generate for Set {
     }
 
     fn observe(&mut self, operation: &KeyedOperation, answer: Answer<'_>) {
-        let Some((&set, (_, known))) = self.known.iter_mut().find(|(_, (key, _))| *key == operation.key)
-        else {
+        let Some(set) = number_of(&operation.key) else { return };
+        // An answer from a generation that was given up meanwhile is of no use.
+        let Some((_, known)) = self.known.get_mut(&set).filter(|(key, _)| *key == operation.key) else {
             return;
         };
         match (&operation.operation, answer) {
@@ -108,4 +109,9 @@ impl Generate for Set {
             _ => {}
         }
     }
+}
+
+/// The number of the set in a record's key.
+fn number_of(key: &Key) -> Option<u32> {
+    key.strip_prefix('s')?.split_once('/')?.0.parse().ok()
 }

@@ -84,7 +84,7 @@ fn check_calendar(calendar: &Calendar, problems: &mut Problems) {
     if both > 1.0 {
         problems.add(
             path("move_share"),
-            format!("`move_share` and `cancel_share` together are {both} of the writes"),
+            format!("`move_share` and `cancel_share` together are {both:.2} of the writes"),
             "more than all writes",
             "write `move_share = 0.2` and `cancel_share = 0.1`: the rest books meetings",
         );
