@@ -16,12 +16,8 @@ pub use live::{Live, Snapshot};
 pub use recorder::Latency;
 
 use crate::systems::reference::{Endpoints, ReferenceCluster, SystemError};
-use client::{Client, Move, Pace};
-use quarrel_models::{
-    id::{ClientId, ReplicaId},
-    random::Stream,
-    session::Session,
-};
+use client::{Client, FollowerReads, Move, Pace};
+use quarrel_models::{id::ReplicaId, random::Stream, session::Session};
 use quarrel_workloads::{
     checker::ledger::JsonLines,
     history::{Event, FORMAT_VERSION, Header, Phase, Quiescence, Reader},
@@ -187,19 +183,27 @@ impl Crew {
         recorder: &Recorder,
         stop: &watch::Receiver<bool>,
     ) -> Result<Self, RunError> {
-        let homes = client_homes(scenario, cluster);
+        let graph = cluster.graph();
+        let followers: Vec<ReplicaId> = graph
+            .replicas()
+            .filter(|&replica| !graph.is_leader(replica) && graph.is_readable(replica))
+            .collect();
         let mut crew = Self { tasks: JoinSet::new(), orders: Vec::new() };
-        for number in 0..scenario.clients.count {
-            let id = ClientId(number);
+        for id in scenario.clients.ids() {
             let (order, moves) = mpsc::unbounded_channel();
             let client = Client {
                 session: Session::new(id, scenario.strategy.read_handler(), scenario.clients.token),
                 generator: Generator::new(scenario, id, seed),
-                at: homes[number as usize % homes.len()],
+                at: scenario.cluster.first_leader(id),
+                follower_reads: FollowerReads {
+                    followers: followers.clone(),
+                    share_ppm: share_ppm(scenario.clients.follower_reads),
+                    choices: Stream::new(seed, "follower-reads", id.0.into()),
+                },
                 transport: new_transport(cluster.endpoints(), scenario)?,
                 recorder: recorder.clone(),
                 pace: pace_of(scenario),
-                pauses: Stream::new(seed, "pauses", number.into()),
+                pauses: Stream::new(seed, "pauses", id.0.into()),
                 moves,
                 pending: None,
                 stop: stop.clone(),
@@ -216,9 +220,9 @@ fn new_transport(endpoints: Arc<Endpoints>, scenario: &Scenario) -> Result<Trans
         .map_err(|error| RunError::Environment(format!("cannot make an HTTP client: {error}")))
 }
 
-/// Where the clients begin: on the leaders in turn.
-fn client_homes(_scenario: &Scenario, cluster: &ReferenceCluster) -> Vec<ReplicaId> {
-    cluster.graph().leaders().collect()
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1_000_000")]
+fn share_ppm(share: f64) -> u32 {
+    (share * 1e6).round().clamp(0.0, 1e6) as u32
 }
 
 fn pace_of(scenario: &Scenario) -> Pace {
