@@ -50,7 +50,6 @@ impl Stream {
     /// If `bound` is 0.
     pub const fn below(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "nothing is below 0");
-        #[expect(clippy::cast_possible_truncation, reason = "the product's upper half fits in 64 bits")]
         {
             ((self.next_u64() as u128 * bound as u128) >> 64) as u64
         }
