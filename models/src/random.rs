@@ -50,9 +50,7 @@ impl Stream {
     /// If `bound` is 0.
     pub const fn below(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "nothing is below 0");
-        {
-            ((self.next_u64() as u128 * bound as u128) >> 64) as u64
-        }
+        ((self.next_u64() as u128 * bound as u128) >> 64) as u64
     }
 
     /// True in `ppm` of a million cases.

@@ -116,7 +116,10 @@ fn lay_out(operations: &[Drawn]) -> Run {
                 knew: if drawn.answered { knew } else { VersionVector::new() },
                 read: read.get(&drawn.client).cloned().unwrap_or_default(),
             });
-            (if delete { Operation::Delete } else { Operation::Put(id.to_string().as_str().into()) }, Some(id))
+            (
+                if delete { Operation::Delete } else { Operation::Put(id.to_string().as_str().into()) },
+                Some(id),
+            )
         };
         run.events.push((call, Event::Invoke { t: call, client, at, key, op, write }));
         let completion = if drawn.answered {
@@ -150,7 +153,6 @@ fn naive_relation(lost: &Naive, won: &Naive) -> Fate {
             || later.read.contains(&earlier.id)
     };
     let leader = |later: &Naive, earlier: &Naive| later.knew.covers(earlier.dot);
-    // An unanswered write that no final read shows has no position that anybody told.
     fate_of_loser(Relation {
         loser_knew: if leader(lost, won) {
             Knowledge::Leader
@@ -184,17 +186,14 @@ fn naive_fate(run: &Run, write: &Naive, held: &[Option<Naive>; 3]) -> Fate {
             let mildest = deletes
                 .map(|won| {
                     // Nobody told where an unanswered delete went.
-                    let untold = Naive { dot: Dot { origin: won.dot.origin, position: u32::MAX }, ..won.clone() };
-                    let told = held_somewhere(won) || won.ack.is_some();
-                    naive_relation(write, if told { won } else { &untold })
+                    let untold =
+                        Naive { dot: Dot { origin: won.dot.origin, position: u32::MAX }, ..won.clone() };
+                    naive_relation(write, if won.ack.is_some() { won } else { &untold })
                 })
                 .min_by_key(|&fate| worse(fate));
             mildest.unwrap_or(Fate::Vanished)
         }
     };
-    fn held_somewhere(_: &Naive) -> bool {
-        false
-    }
     held.iter().map(against).max_by_key(|&fate| worse(fate)).unwrap_or(Fate::Vanished)
 }
 

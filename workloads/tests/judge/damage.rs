@@ -76,7 +76,10 @@ fn a_dropped_final_line_is_noticed_by_its_count() {
         events.retain(|event| !matches!(event, Event::Final { .. }));
     });
     assert_eq!(verdict, Verdict::Fail);
-    assert!(evidence.contains("c1.2") || evidence.contains("c2.1") || evidence.contains("c1.1"), "{evidence}");
+    assert!(
+        evidence.contains("c1.2") || evidence.contains("c2.1") || evidence.contains("c1.1"),
+        "{evidence}"
+    );
 }
 
 #[test]

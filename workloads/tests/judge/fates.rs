@@ -3,7 +3,8 @@
 use crate::script::{ARRIVAL, COUNTER, LWW, ON_READ, SET, UNION, count, entry, fate, judge};
 use quarrel_workloads::verdict::Verdict;
 
-const EVERYWHERE: &str = "final A k x by c1.1 A:1 s10\nfinal B k x by c1.1 A:1 s10\nfinal C k x by c1.1 A:1 s10";
+const EVERYWHERE: &str =
+    "final A k x by c1.1 A:1 s10\nfinal B k x by c1.1 A:1 s10\nfinal C k x by c1.1 A:1 s10";
 
 fn everywhere(line: &str) -> String {
     ["A", "B", "C"].map(|replica| format!("final {replica} {line}\n")).concat()
@@ -286,7 +287,10 @@ fn a_system_without_versions_is_judged_by_values() {
         everywhere("k x")
     );
     let (_, entries) = judge(LWW, &script);
-    assert_eq!((fate(&entries, "c1.1"), fate(&entries, "c2.1")), ("visible".into(), "real-time-inversion".into()));
+    assert_eq!(
+        (fate(&entries, "c1.1"), fate(&entries, "c2.1")),
+        ("visible".into(), "real-time-inversion".into())
+    );
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl<'c, 'a> Rules<'c, 'a> {
         self.follow(at);
         let writes = self.case.writes();
         match self.lineage.fork(writes, number) {
-            Fork::Within => self.lost_on_the_line(number),
+            Fork::Within => self.lost_on_the_line(number, at),
             Fork::AfterFinal(winner) => Outcome::by(Fate::CausalInversion, winner, Knowledge::Leader),
             Fork::At { ancestor: Some(ancestor), next } if writes.leader_knew(next, number) => {
                 // The line went on without it at a leader that had it: there the ancestor had beaten it.
@@ -274,11 +274,13 @@ impl<'c, 'a> Rules<'c, 'a> {
 
     /// The final value was built on it, and yet lacks its effect: it was dropped where versions were made one, or
     /// nobody knows where.
-    fn lost_on_the_line(&self, number: u32) -> Outcome {
+    fn lost_on_the_line(&self, number: u32, at: usize) -> Outcome {
         let writes = self.case.writes();
         let Some((merge, side)) = self.lineage.merge_after(writes, number) else {
-            return match self.lineage.next(number) {
-                Some(next) => self.against(number, next),
+            // A handler dropped it where the final versions were merged, or nobody knows where.
+            let other = self.case.live[at].direct.iter().find(|&&held| self.lineage.beside(number, held));
+            return match other.copied().or_else(|| self.lineage.next(number)) {
+                Some(winner) => self.against(number, winner),
                 None => Outcome::fine(Fate::Vanished),
             };
         };
@@ -288,7 +290,11 @@ impl<'c, 'a> Rules<'c, 'a> {
         let survivor =
             others().find(|&other| lens.shows(writes, writes.get(other))).or_else(|| others().next());
         match survivor {
-            Some(winner) => Outcome::told(winner),
+            // Only where readers resolve was anybody told.
+            Some(winner) => {
+                let recorded = self.case.evidence.strategy.read_handler().is_some();
+                Outcome { recorded, ..Outcome::told(winner) }
+            }
             None => self.against(number, merge),
         }
     }
