@@ -170,12 +170,14 @@ fn naive_relation(lost: &Naive, won: &Naive) -> Fate {
 
 fn naive_fate(run: &Run, write: &Naive, held: &[Option<Naive>; 3]) -> Fate {
     let shows = |held: &Option<Naive>| match held {
-        Some(held) => held.id == write.id,
+        Some(held) => held.id == write.id || held.delete && write.delete,
         None => write.delete,
     };
+    let by_itself = |held: &Option<Naive>| held.as_ref().is_none_or(|held| held.id == write.id);
     let count = held.iter().filter(|held| shows(held)).count();
     match count {
-        3 => return Fate::Visible,
+        3 if held.iter().all(by_itself) => return Fate::Visible,
+        3 => return Fate::Merged,
         1 | 2 => return Fate::Partial,
         _ => {}
     }

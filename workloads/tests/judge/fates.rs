@@ -136,6 +136,10 @@ fn replicas_that_disagree_make_a_write_partial_and_diverge() {
         final C k x by c1.1 A:1 s10";
     let (judgement, entries) = judge(LWW, script);
     assert_eq!((fate(&entries, "c1.1"), fate(&entries, "c2.1")), ("partial".into(), "partial".into()));
+    assert_eq!(
+        entry(&entries, "c2.1").why,
+        "c2.1 (put on k), acknowledged by B at 0.025 s, is shown by B and missing at A, C (partial)"
+    );
     assert_eq!((count(&judgement, "divergence"), judgement.verdict), (1, Verdict::Fail));
     assert_eq!(judge(ARRIVAL, script).0.verdict, Verdict::Pass);
     let (unrest, entries) = judge(LWW, &format!("{script}\nunrest links are full"));
@@ -316,4 +320,32 @@ fn a_retried_write_is_one_operation() {
         final C k x by c1.1 A:1 s10";
     let (_, entries) = judge(LWW, script);
     assert_eq!((entries.len(), fate(&entries, "c1.1")), (1, "visible".into()));
+}
+
+#[test]
+fn of_two_concurrent_deletions_neither_is_lost() {
+    let script = format!(
+        "10-20 c1.1@A k put x => A:1 s1 knew A:1
+         30-50 c1.2@A k delete => A:2 s10 knew A:2
+         40-60 c2.1@B k delete => B:1 s11 knew A:1 B:1
+         {}",
+        everywhere("k - by c2.1 B:1 s11")
+    );
+    let (_, entries) = judge(LWW, &script);
+    assert_eq!((fate(&entries, "c1.2"), fate(&entries, "c2.1")), ("merged".into(), "visible".into()));
+}
+
+#[test]
+fn a_sum_whose_branches_were_joined_by_taking_the_greater_drifts() {
+    let max = "[strategy.on-write]\nhandler = 'max'\n[workload.counter]\n";
+    let script = format!(
+        "10-20 c1.1@A k add 5 => A:1 s1 knew A:1
+         12-22 c2.1@B k add 7 => B:1 s2 knew B:1
+         30-40 c3.1@C k add 1 => C:1 s3 knew A:1 B:1 C:1 on c1.1 c2.1
+         {}",
+        everywhere("k 8 by c3.1 C:1 s3")
+    );
+    let (judgement, _) = judge(max, &script);
+    // Which addition is missing cannot be seen once the branches are joined; that one is missing can.
+    assert_eq!(count(&judgement, "counter-drift"), 1);
 }

@@ -25,11 +25,13 @@ pub(crate) struct Outcome {
     pub(crate) recorded: bool,
     /// The unanswered operation that might explain it.
     pub(crate) hangs_on: Option<u32>,
+    /// Where replicas disagree, those that show it and those that do not.
+    pub(crate) sides: Option<(Replicas, Replicas)>,
 }
 
 impl Outcome {
     const fn fine(fate: Fate) -> Self {
-        Self { fate, winner: None, knew: Knowledge::None, recorded: false, hangs_on: None }
+        Self { fate, winner: None, knew: Knowledge::None, recorded: false, hangs_on: None, sides: None }
     }
 
     const fn by(fate: Fate, winner: u32, knew: Knowledge) -> Self {
@@ -77,7 +79,7 @@ impl<'c, 'a> Rules<'c, 'a> {
         let mut outcome = if without.is_empty() && !with.is_empty() || !with.is_empty() && !at_rest {
             self.kept(number)
         } else if !with.is_empty() {
-            Outcome::fine(Fate::Partial)
+            Outcome { sides: Some((with, without)), ..Outcome::fine(Fate::Partial) }
         } else {
             let lost = self.lost(number);
             self.beyond_conflict(number, lost)
