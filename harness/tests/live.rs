@@ -1,0 +1,167 @@
+//! Shipped scenarios on real processes, in their quick form: what each strategy is known for shows, and what the
+//! contracts promise holds.
+
+use quarrel::runner::{Interrupt, Live, RunOutcome, RunRequest, judge, run};
+use quarrel_models::fate::Fate;
+use quarrel_workloads::{
+    mark::Mark,
+    scenario::{Scenario, parse, shipped_text},
+    verdict::{Anomaly, Finding, Verdict},
+};
+use std::{path::Path, sync::Arc, time::Duration};
+use tempfile::TempDir;
+
+struct Run {
+    folder: TempDir,
+    outcome: RunOutcome,
+}
+
+impl Run {
+    fn count(&self, fate: Fate) -> u64 {
+        self.outcome.judgement.fates.get(&fate).copied().unwrap_or(0)
+    }
+
+    fn found(&self, anomaly: Anomaly) -> bool {
+        self.outcome.judgement.anomalies.iter().any(|report| report.kind == Finding::Anomaly(anomaly))
+    }
+
+    fn lost(&self) -> u64 {
+        self.outcome.judgement.fates.iter().filter(|(fate, _)| fate.is_loss()).map(|(_, count)| count).sum()
+    }
+
+    #[track_caller]
+    fn passes(self) -> Self {
+        let judgement = &self.outcome.judgement;
+        assert_eq!(
+            judgement.verdict,
+            Verdict::Pass,
+            "{:#?}\nlosses: {:#?}",
+            judgement.reasons,
+            judgement.worst
+        );
+        self
+    }
+}
+
+fn quick(name: &str) -> Scenario {
+    let text = shipped_text(name).unwrap();
+    parse(name, text, &Mark::ALL.map(Mark::name)).unwrap().quicken()
+}
+
+fn request(scenario: Scenario, folder: &Path) -> RunRequest {
+    RunRequest {
+        live: Arc::new(Live::new(&scenario.name)),
+        scenario,
+        seed: 7,
+        folder: folder.to_owned(),
+        program: env!("CARGO_BIN_EXE_quarrel").into(),
+        interrupt: Interrupt::new(),
+    }
+}
+
+fn run_it(scenario: Scenario) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = run(&request(scenario, folder.path())).unwrap();
+    Run { folder, outcome }
+}
+
+#[test]
+fn last_write_wins_by_skewed_wall_clocks_loses_writes_that_knew_of_the_winner() {
+    let run = run_it(quick("lww-skew")).passes();
+    assert!(run.count(Fate::CausalInversion) > 0);
+    assert!(!run.found(Anomaly::Divergence));
+}
+
+#[test]
+fn a_hybrid_clock_loses_no_write_that_knew_of_the_winner() {
+    let run = run_it(quick("lww-hybrid")).passes();
+    assert_eq!(run.count(Fate::CausalInversion), 0);
+}
+
+#[test]
+fn siblings_lose_nothing() {
+    assert_eq!(run_it(quick("on-read-siblings")).passes().lost(), 0);
+}
+
+#[test]
+fn a_home_that_follows_its_client_at_once_loses_or_splits_data_though_each_record_has_one_writer() {
+    let run = run_it(quick("home-leader-relocation")).passes();
+    assert!(run.lost() > 0 || run.found(Anomaly::Divergence));
+}
+
+#[test]
+fn a_fenced_hand_over_loses_nothing() {
+    let run = run_it(quick("home-leader-fenced")).passes();
+    assert_eq!(run.lost(), 0);
+    assert!(!run.found(Anomaly::Divergence));
+}
+
+#[test]
+fn synced_writes_survive_kill_minus_nine_and_volatile_ones_vanish() {
+    let shortened = |name| {
+        let mut scenario = quick(name);
+        scenario.phases.storm = Duration::from_secs(4).into();
+        scenario
+    };
+    assert_eq!(run_it(shortened("kill-storm")).passes().count(Fate::Vanished), 0);
+    let volatile = run_it(shortened("kill-storm-volatile"));
+    assert!(volatile.count(Fate::Vanished) > 0, "{:?}", volatile.outcome.judgement.fates);
+}
+
+#[test]
+fn a_history_in_which_one_acknowledged_value_is_edited_is_judged_otherwise_and_names_the_write() {
+    let run = run_it(quick("smoke")).passes();
+    let file = run.folder.path().join("history.jsonl");
+    let history = std::fs::read_to_string(&file).unwrap();
+    // Take the last acknowledged insertion out of what one replica shows at the end.
+    let insertion = history.lines().rfind(|line| line.contains(r#""op":{"insert""#)).unwrap();
+    let event: serde_json::Value = serde_json::from_str(insertion).unwrap();
+    let (write, element) = (event["write"].as_str().unwrap(), event["op"]["insert"].to_string());
+    let key = format!(r#""key":{}"#, event["key"]);
+    let mut edited = 0;
+    let damaged: Vec<String> = history
+        .lines()
+        .map(|line| {
+            if line.contains(r#""type":"final","replica":"B""#) && line.contains(&key) {
+                edited += 1;
+                line.replace(&format!(",{element}]"), "]").replace(&format!("[{element}]"), "[]")
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    assert_eq!(edited, 1);
+    std::fs::write(&file, damaged.join("\n") + "\n").unwrap();
+    let judgement = judge(run.folder.path()).unwrap();
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    let named = judgement.worst.iter().any(|entry| entry.write.to_string() == write);
+    assert!(named, "{write} is not among {:#?}", judgement.worst);
+}
+
+#[test]
+fn an_interrupted_run_ends_early_and_its_history_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = request(quick("kill-storm"), folder.path());
+    let interrupt = request.interrupt.clone();
+    let live = Arc::clone(&request.live);
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let presser = std::thread::spawn(move || {
+        // As soon as there is something to keep.
+        while live.look().ok == 0 && stopped.recv_timeout(Duration::from_millis(10)).is_err() {}
+        interrupt.request();
+    });
+    let outcome = run(&request).unwrap();
+    drop(stop);
+    presser.join().unwrap();
+    assert!(outcome.interrupted);
+    assert_eq!(outcome.judgement.verdict, Verdict::Unknown);
+    assert!(outcome.seconds < 12.0, "it went on for {} s", outcome.seconds);
+}
+
+#[test]
+fn a_program_that_is_no_node_is_an_error_of_the_environment_that_says_what_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = RunRequest { program: "/bin/false".into(), ..request(quick("smoke"), folder.path()) };
+    let error = run(&request).unwrap_err().to_string();
+    assert!(error.contains("A did not begin to listen"), "{error}");
+}
