@@ -1,1 +1,9 @@
 //! quarrel: finds the writes that a multi-leader database loses, and says why.
+//!
+//! The live arena and the command line: runner, nemesis, link proxies, nodes, systems under test, results, reports.
+
+pub mod clock_file;
+pub mod node;
+pub mod proxy;
+pub mod runner;
+pub mod systems;

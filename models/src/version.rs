@@ -2,17 +2,17 @@
 
 use crate::{
     clock::Stamp,
-    id::{Dot, LogPosition, ReplicaId, WriteId},
+    id::{Dot, LogPosition, MAX_REPLICAS, ReplicaId, WriteId},
     value::Value,
 };
 use core::fmt;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use smallvec::SmallVec;
 
 /// How much of each leader's log is known: one position per leader, trailing zeros left out.
 ///
 /// Positions of one origin are applied in order everywhere, so a vector describes a set of writes exactly.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct VersionVector(SmallVec<[LogPosition; 4]>);
 
@@ -79,6 +79,20 @@ impl VersionVector {
     #[must_use]
     pub fn as_slice(&self) -> &[LogPosition] {
         &self.0
+    }
+}
+
+/// By hand, since vectors also come from strangers: no more positions than there are names, no trailing zeros.
+impl<'de> Deserialize<'de> for VersionVector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut positions = SmallVec::<[LogPosition; 4]>::deserialize(deserializer)?;
+        if positions.len() > MAX_REPLICAS {
+            return Err(D::Error::custom("a version vector has at most 26 positions, one a leader"));
+        }
+        while positions.last() == Some(&0) {
+            positions.pop();
+        }
+        Ok(Self(positions))
     }
 }
 

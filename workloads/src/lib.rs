@@ -9,4 +9,6 @@ pub mod history;
 pub mod judge;
 pub mod mark;
 pub mod scenario;
+pub mod schedule;
 pub mod verdict;
+pub mod workload;

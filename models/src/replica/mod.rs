@@ -1,1 +1,439 @@
-//! x
+//! A replica: [`Replica::step`] is the one entry point. Inputs and time go in, outputs come out, nothing else happens.
+//!
+//! A write is executed at the leader that takes it, gets a position in that leader's log, is installed in the store by
+//! the strategy, and is sent along the links. Every replica applies the log of each origin in order, exactly once; the
+//! strategy decides what each version does to the record. Relays pass on what they applied *and* what they discarded.
+//!
+//! The rooms: `log` the logs by origin, `links` sending and acknowledging, `home` who takes a record's writes, `seen`
+//! idempotency keys, `recovery` the way back from the write-ahead log.
+
+mod home;
+mod links;
+mod log;
+mod recovery;
+mod seen;
+
+use crate::{
+    clock::{Now, StampClock},
+    id::{Dot, LinkId, LogPosition, ReplicaId, WriteId},
+    message::{
+        Entry, Input, Message, Output, Parents, ReadView, Record, Refusal, Reply, Request, RequestId,
+        TraceEvent, Written,
+    },
+    strategy::{Incoming, Site, Strategy},
+    topology::Graph,
+    value::Key,
+    version::{Cell, Version, VersionVector},
+};
+use alloc::{collections::BTreeMap, sync::Arc, vec, vec::Vec};
+use core::hash::{Hash, Hasher};
+use home::Homes;
+use links::OutLink;
+use log::OriginLog;
+use seen::{Remembered, Seen};
+
+/// Where outputs go: the caller's buffer, reused from step to step.
+pub type Outputs = Vec<Output>;
+
+/// What all replicas of a cluster have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// The replicas and links.
+    pub graph: Graph,
+    /// The conflict strategy.
+    pub strategy: Strategy,
+    /// How long a request waits for what its session token names, microseconds.
+    pub token_wait_us: u64,
+    /// How long a write waits for the home of its record, microseconds.
+    pub home_wait_us: u64,
+    /// After how long a silence something is sent again, microseconds.
+    pub retransmit_us: u64,
+    /// The most entries in one message.
+    pub batch: usize,
+    /// The most entries sent and not acknowledged on one link.
+    pub window: u32,
+    /// How many acknowledged entries of each origin are kept for receivers that lost their tail.
+    pub retention: usize,
+    /// How many log positions are reserved at a time; 0 where the log's tail is never lost.
+    pub reserve: u32,
+}
+
+impl Config {
+    /// The usual limits for a cluster.
+    #[must_use]
+    pub const fn new(graph: Graph, strategy: Strategy) -> Self {
+        Self {
+            graph,
+            strategy,
+            token_wait_us: 1_000_000,
+            home_wait_us: 1_000_000,
+            retransmit_us: 100_000,
+            batch: 512,
+            window: 16_384,
+            retention: 65_536,
+            reserve: 0,
+        }
+    }
+}
+
+/// A request that waits until the replica has caught up with its session's token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Waiting {
+    id: RequestId,
+    request: Request,
+    deadline_us: u64,
+}
+
+/// A replica of the cluster.
+#[derive(Debug, Clone)]
+pub struct Replica {
+    config: Arc<Config>,
+    me: ReplicaId,
+    clock: StampClock,
+    applied: VersionVector,
+    store: BTreeMap<Key, Cell>,
+    logs: Vec<OriginLog>,
+    links: Vec<OutLink>,
+    acks_due: Vec<ReplicaId>,
+    seen: Seen,
+    homes: Homes,
+    waiting: Vec<Waiting>,
+    /// The position up to which this leader's log is reserved.
+    reserved: LogPosition,
+    /// The position before the next write of this leader.
+    position: LogPosition,
+}
+
+impl Replica {
+    /// A replica that has seen nothing.
+    ///
+    /// # Panics
+    /// If `me` is not in the graph of `config`.
+    #[must_use]
+    pub fn new(config: Arc<Config>, me: ReplicaId) -> Self {
+        assert!(me.index() < config.graph.replica_count(), "{me} is not in the cluster");
+        let links = config.graph.targets(me).map(OutLink::new).collect();
+        Self {
+            me,
+            clock: StampClock::new(config.strategy.resolver().clock()),
+            applied: VersionVector::new(),
+            store: BTreeMap::new(),
+            logs: vec![OriginLog::default(); config.graph.leader_count()],
+            links,
+            acks_due: Vec::new(),
+            seen: Seen::default(),
+            homes: Homes::default(),
+            waiting: Vec::new(),
+            reserved: 0,
+            position: 0,
+            config,
+        }
+    }
+
+    /// Takes one input at one instant, and appends what is to be done to `out`.
+    pub fn step(&mut self, now: Now, input: Input, out: &mut Outputs) {
+        match input {
+            Input::Request { id, request } => self.request(now, id, request, out),
+            Input::Connected { from } => {
+                let link = LinkId { from, to: self.me };
+                out.push(Output::Send { link, message: Message::Hello { applied: self.applied.clone() } });
+            }
+            Input::Disconnected { to } => self.disconnected(to),
+            Input::Peer { link, message } => self.peer(now, link, message, out),
+            Input::Flush => self.flush(now, out),
+            Input::Tick => self.tick(now, out),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> ReplicaId {
+        self.me
+    }
+
+    /// What it has applied of each leader's log.
+    #[must_use]
+    pub const fn applied(&self) -> &VersionVector {
+        &self.applied
+    }
+
+    /// What it holds, in the order of keys.
+    pub fn cells(&self) -> impl Iterator<Item = (&Key, &Cell)> {
+        self.store.iter()
+    }
+
+    /// What it holds after `key`, in the order of keys.
+    pub fn cells_after(&self, key: Option<&Key>) -> impl Iterator<Item = (&Key, &Cell)> {
+        use core::ops::Bound::{Excluded, Unbounded};
+        self.store.range::<Key, _>((key.map_or(Unbounded, Excluded), Unbounded))
+    }
+
+    /// The number of client requests that wait for something.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len() + self.homes.waiting()
+    }
+
+    /// A digest of what clients can see here: equal states have equal digests. FNV-1a over keys, versions and values.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+        for (key, cell) in &self.store {
+            key.hash(&mut hasher);
+            for version in &cell.versions {
+                (version.write, version.dot, &version.value).hash(&mut hasher);
+            }
+            cell.merged.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Outputs) {
+        self.retransmit(now);
+        self.tick_homes(now, out);
+        let late = |waiting: &Waiting| now.monotonic_us >= waiting.deadline_us;
+        for waiting in self.waiting.iter().filter(|waiting| late(waiting)) {
+            out.push(Output::Reply { id: waiting.id, reply: Reply::Refused(Refusal::BehindToken) });
+        }
+        self.waiting.retain(|waiting| !late(waiting));
+    }
+
+    fn request(&mut self, now: Now, id: RequestId, request: Request, out: &mut Outputs) {
+        if let Err(refusal) = self.admit(&request) {
+            return out.push(Output::Reply { id, reply: Reply::Refused(refusal) });
+        }
+        if request.token.as_ref().is_some_and(|token| !self.applied.includes(token)) {
+            let deadline_us = now.monotonic_us + self.config.token_wait_us;
+            return self.waiting.push(Waiting { id, request, deadline_us });
+        }
+        self.serve(now, id, request, out);
+    }
+
+    fn admit(&self, request: &Request) -> Result<(), Refusal> {
+        if !request.operation.is_write() {
+            return if self.config.graph.is_readable(self.me) { Ok(()) } else { Err(Refusal::NotReadable) };
+        }
+        if !self.config.graph.is_leader(self.me) {
+            return Err(Refusal::NotALeader);
+        }
+        if request.write.is_none() { Err(Refusal::NoIdempotencyKey) } else { Ok(()) }
+    }
+
+    fn serve(&mut self, now: Now, id: RequestId, request: Request, out: &mut Outputs) {
+        if request.operation.is_write() {
+            self.write(now, id, request, out);
+        } else {
+            out.push(Output::Reply { id, reply: Reply::Read(self.view(&request.key)) });
+        }
+    }
+
+    fn view(&self, key: &Key) -> ReadView {
+        let applied = self.applied.clone();
+        match self.store.get(key) {
+            None => ReadView {
+                value: None,
+                versions: Vec::new(),
+                resolved: true,
+                context: VersionVector::new(),
+                applied,
+            },
+            Some(cell) => {
+                let resolved = cell.merged.is_some() || cell.versions.len() < 2;
+                ReadView {
+                    value: if resolved { cell.value().cloned() } else { None },
+                    versions: cell.versions.to_vec(),
+                    resolved,
+                    context: cell.context(),
+                    applied,
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, now: Now, id: RequestId, request: Request, out: &mut Outputs) {
+        if let Some(reply) = request.write.and_then(|write| self.retry_reply(write)) {
+            return out.push(Output::Reply { id, reply });
+        }
+        if let Some(request) = self.route_home(now, id, request, out) {
+            let reply = self.take_write(now, &request, out);
+            out.push(Output::Reply { id, reply });
+        }
+    }
+
+    /// The answer to a retry of a write that is known here already.
+    fn retry_reply(&self, write: WriteId) -> Option<Reply> {
+        if !self.seen.contains(write) {
+            return None;
+        }
+        // Only the newest write of a client is retried; of an older one nothing more is known than that it is here.
+        let known = self.seen.recall(write);
+        let dot = known.map_or(Dot { origin: self.me, position: 0 }, |known| known.dot);
+        Some(Reply::Written(Written {
+            dot,
+            stamp: known.map(|known| known.stamp).unwrap_or_default(),
+            knew: self.applied.clone(),
+            on: Parents::new(),
+            duplicate: true,
+        }))
+    }
+
+    /// Executes a write here and now.
+    fn take_write(&mut self, now: Now, request: &Request, out: &mut Outputs) -> Reply {
+        let Some(write) = request.write else { return Reply::Refused(Refusal::NoIdempotencyKey) };
+        let cell = self.store.get(&request.key);
+        let siblings = cell.is_some_and(|cell| cell.merged.is_none() && cell.versions.len() > 1);
+        if siblings && request.operation.accumulates() {
+            return Reply::Refused(Refusal::Siblings);
+        }
+        let current = cell.and_then(Cell::value);
+        let value = match request.operation.execute(current) {
+            Ok(value) => value,
+            Err(error) => return Reply::Refused(Refusal::Execute(error)),
+        };
+        let before =
+            if self.config.strategy.resolver().ships_before_image() { current.cloned() } else { None };
+        let on = cell.map(|cell| cell.versions.iter().map(|held| held.write).collect()).unwrap_or_default();
+        let context = self.context_of(request, cell);
+        let knew = self.applied.clone();
+        let dot = self.next_dot(out);
+        let stamp = self.clock.stamp(now);
+        let version = Version { write, dot, stamp, context, value };
+        self.apply(Arc::new(Entry { key: request.key.clone(), version, before }), Site::Local, Some(out));
+        Reply::Written(Written { dot, stamp, knew, on, duplicate: false })
+    }
+
+    /// What a write knows of: where versions live side by side, what its client had read of the record, or what an
+    /// operation that the leader executed was executed on; otherwise all that the leader has applied.
+    fn context_of(&self, request: &Request, cell: Option<&Cell>) -> VersionVector {
+        if self.config.strategy.read_handler().is_none() {
+            return self.applied.clone();
+        }
+        match &request.context {
+            Some(context) => context.clone(),
+            None if request.operation.accumulates() => cell.map(Cell::context).unwrap_or_default(),
+            None => VersionVector::new(),
+        }
+    }
+
+    fn next_dot(&mut self, out: &mut Outputs) -> Dot {
+        self.position += 1;
+        if self.config.reserve > 0 && self.position > self.reserved {
+            self.reserved = self.position + self.config.reserve;
+            out.push(Output::Persist(Record::Reserve(self.reserved)));
+        }
+        Dot { origin: self.me, position: self.position }
+    }
+
+    /// Installs an entry in the store, remembers it, and keeps it for whoever still needs it. `out` is absent when a
+    /// replica recovers: then everything has been said before.
+    fn apply(&mut self, entry: Arc<Entry>, site: Site, out: Option<&mut Outputs>) {
+        let Version { write, dot, stamp, .. } = entry.version;
+        self.applied.advance(dot.origin, dot.position);
+        self.clock.observe(stamp);
+        let strategy = self.config.strategy.resolver();
+        let counted = site == Site::Remote && strategy.counts_effects() && self.seen.contains(write);
+        self.seen.insert(write, Remembered { dot, stamp });
+        let event = if counted {
+            TraceEvent::Duplicate { write, dot }
+        } else {
+            let incoming = Incoming { version: entry.version.clone(), before: entry.before.clone() };
+            let cell = self.store.entry(entry.key.clone()).or_default();
+            let outcome = strategy.install(cell, incoming, site);
+            TraceEvent::Apply {
+                key: entry.key.clone(),
+                write,
+                dot,
+                stamp,
+                site,
+                decision: outcome.decision,
+                against: outcome.against,
+                recorded: outcome.recorded && outcome.against.is_some(),
+            }
+        };
+        if site == Site::Remote {
+            self.home_seen_at(&entry.key, dot.origin);
+        }
+        if let Some(out) = out {
+            out.push(Output::Persist(Record::Entry(Arc::clone(&entry))));
+            out.push(Output::Trace(event));
+        }
+        let (graph, me) = (&self.config.graph, self.me);
+        if self.links.iter().any(|link| graph.forwards(me, link.to, dot.origin)) {
+            self.logs[dot.origin.index()].push(entry);
+        }
+    }
+
+    fn peer(&mut self, now: Now, link: LinkId, message: Message, out: &mut Outputs) {
+        match message {
+            Message::Hello { applied } => self.hello(now, link.to, applied),
+            Message::Ack { applied } => self.acked(now, link.to, &applied),
+            Message::Routed(routed) => self.routed(now, routed, out),
+            Message::Entries { origin, after, entries } => {
+                self.entries(now, link.from, origin, after, entries, out)
+            }
+        }
+    }
+
+    fn entries(
+        &mut self,
+        now: Now,
+        from: ReplicaId,
+        origin: ReplicaId,
+        after: LogPosition,
+        entries: Vec<Arc<Entry>>,
+        out: &mut Outputs,
+    ) {
+        if !self.acks_due.contains(&from) {
+            self.acks_due.push(from);
+        }
+        let known = self.applied.get(origin);
+        // A gap means a lost frame: what follows it is sent again. A replica never applies its own writes again.
+        if origin == self.me || origin.index() >= self.logs.len() || known < after {
+            return;
+        }
+        if let Some(last) = entries.last() {
+            self.peer_has(from, origin, last.version.dot.position);
+        }
+        let mut news = false;
+        for entry in entries {
+            if entry.version.dot.origin == origin && entry.version.dot.position > self.applied.get(origin) {
+                self.apply(entry, Site::Remote, Some(out));
+                news = true;
+            }
+        }
+        if news {
+            self.serve_waiting(now, out);
+            self.settle_homes(now, out);
+        }
+    }
+
+    /// Serves the requests whose tokens are now covered.
+    fn serve_waiting(&mut self, now: Now, out: &mut Outputs) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let (ready, waiting) =
+            core::mem::take(&mut self.waiting).into_iter().partition(|waiting: &Waiting| {
+                waiting.request.token.as_ref().is_none_or(|token| self.applied.includes(token))
+            });
+        self.waiting = waiting;
+        let ready: Vec<Waiting> = ready;
+        for Waiting { id, request, .. } in ready {
+            self.serve(now, id, request, out);
+        }
+    }
+}
+
+/// FNV-1a: small, frozen, and the same on every machine.
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

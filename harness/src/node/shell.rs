@@ -1,0 +1,274 @@
+//! The one task that owns the replica: it takes commands in batches, steps the core, makes records durable, and only
+//! then lets replies and messages out.
+
+use super::log::WriteAheadLog;
+use crate::clock_file::ClockReader;
+use quarrel_models::{
+    id::{LinkId, ReplicaId},
+    message::{Input, Message, Output, Reply, Request, RequestId, TraceEvent},
+    replica::{Outputs, Replica},
+    value::Key,
+    version::{Cell, VersionVector},
+};
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufWriter, Write},
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Timeouts of the core are tens of milliseconds and more.
+const TICK: Duration = Duration::from_millis(10);
+/// How long what need not be durable may stay in the process.
+const LAZY_FLUSH: Duration = Duration::from_millis(100);
+/// Commands taken at once: a batch costs one log write and one round of messages.
+const BATCH: usize = 512;
+/// Messages waiting for one connection. What does not fit is lost, and sent again when the receiver says so.
+pub(super) const CONNECTION_QUEUE: usize = 64;
+
+/// What the rest of the node asks of the shell.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// A client's request.
+    Request { request: Request, reply: oneshot::Sender<Reply> },
+    /// A peer has connected its link to us; what goes back to it goes here.
+    InConnected { from: ReplicaId, back: mpsc::Sender<Message> },
+    /// Our link to a peer stands; what goes to it goes here.
+    OutConnected { to: ReplicaId, forward: mpsc::Sender<Message> },
+    /// Our link to a peer is gone.
+    OutDisconnected { to: ReplicaId },
+    /// A message from a peer.
+    Peer { link: LinkId, message: Message },
+    /// Some of the records, in the order of keys.
+    State { after: Option<Key>, limit: usize, reply: oneshot::Sender<StatePage> },
+    /// How far the replica is.
+    Status { reply: oneshot::Sender<Status> },
+    /// Hand everything to the operating system and end.
+    Shutdown { reply: oneshot::Sender<()> },
+}
+
+/// A page of a replica's records.
+#[derive(Debug, Clone, Serialize, serde::Deserialize)]
+pub struct StatePage {
+    /// The records, in the order of keys.
+    pub records: Vec<(Key, Cell)>,
+    /// Whether there are more after the last one.
+    pub more: bool,
+}
+
+/// How far a replica is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Status {
+    /// Which replica.
+    pub replica: ReplicaId,
+    /// What it has applied of each leader's log.
+    pub applied: VersionVector,
+    /// Client requests that wait for something.
+    pub waiting: usize,
+    /// A digest of its state, as 16 hexadecimal digits.
+    pub digest: String,
+}
+
+/// The apply log: what the replica did, one JSON object per line.
+#[derive(Debug)]
+pub(super) struct ApplyLog(Option<BufWriter<File>>);
+
+#[derive(Serialize)]
+struct ApplyLine<'a> {
+    monotonic_us: u64,
+    wall_us: i64,
+    #[serde(flatten)]
+    event: &'a TraceEvent,
+}
+
+impl ApplyLog {
+    pub(super) fn open(path: Option<&std::path::Path>) -> io::Result<Self> {
+        let open = |path| File::options().create(true).append(true).open(path).map(BufWriter::new);
+        Ok(Self(path.map(open).transpose()?))
+    }
+
+    fn write(&mut self, now: quarrel_models::clock::Now, event: &TraceEvent) -> io::Result<()> {
+        let Some(file) = &mut self.0 else { return Ok(()) };
+        let line = ApplyLine { monotonic_us: now.monotonic_us, wall_us: now.wall_us, event };
+        serde_json::to_writer(&mut *file, &line)?;
+        file.write_all(b"\n")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+/// The replica and its surroundings.
+#[derive(Debug)]
+pub(super) struct Shell {
+    replica: Replica,
+    clock: ClockReader,
+    log: WriteAheadLog,
+    apply_log: ApplyLog,
+    outputs: Outputs,
+    next_request: u64,
+    replies: BTreeMap<RequestId, oneshot::Sender<Reply>>,
+    /// Queries are answered after the batch, so that they see nothing that is not yet durable.
+    queries: Vec<Command>,
+    forward: BTreeMap<ReplicaId, mpsc::Sender<Message>>,
+    back: BTreeMap<ReplicaId, mpsc::Sender<Message>>,
+    flushed: Instant,
+}
+
+impl Shell {
+    pub(super) fn new(replica: Replica, clock: ClockReader, log: WriteAheadLog, apply_log: ApplyLog) -> Self {
+        Self {
+            replica,
+            clock,
+            log,
+            apply_log,
+            outputs: Vec::new(),
+            // Handles of an earlier life of this node must not be mistaken for those of this one.
+            next_request: crate::clock_file::real_ns().unsigned_abs(),
+            replies: BTreeMap::new(),
+            queries: Vec::new(),
+            forward: BTreeMap::new(),
+            back: BTreeMap::new(),
+            flushed: Instant::now(),
+        }
+    }
+
+    /// Works until a shutdown is asked for.
+    ///
+    /// # Errors
+    /// If the log, the apply log or the clock file fails: then nothing may be acknowledged any more.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> io::Result<()> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                _ = tick.tick() => self.step(Input::Tick)?,
+                taken = commands.recv_many(&mut batch, BATCH) => {
+                    if taken == 0 {
+                        return self.close();
+                    }
+                    for command in batch.drain(..) {
+                        self.command(command)?;
+                    }
+                }
+            }
+            self.step(Input::Flush)?;
+            self.carry_out()?;
+            if let Some(reply) = self.answer_queries() {
+                self.close()?;
+                // The asker may be gone; the node ends all the same.
+                let _ = reply.send(());
+                return Ok(());
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) -> io::Result<()> {
+        self.replica.step(self.clock.now()?, input, &mut self.outputs);
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command) -> io::Result<()> {
+        match command {
+            Command::Request { request, reply } => {
+                self.next_request += 1;
+                let id = RequestId(self.next_request);
+                self.replies.insert(id, reply);
+                self.step(Input::Request { id, request })
+            }
+            Command::Peer { link, message } => self.step(Input::Peer { link, message }),
+            Command::InConnected { from, back } => {
+                self.back.insert(from, back);
+                self.step(Input::Connected { from })
+            }
+            Command::OutConnected { to, forward } => {
+                self.forward.insert(to, forward);
+                Ok(())
+            }
+            Command::OutDisconnected { to } => {
+                self.forward.remove(&to);
+                self.step(Input::Disconnected { to })
+            }
+            query @ (Command::State { .. } | Command::Status { .. } | Command::Shutdown { .. }) => {
+                self.queries.push(query);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the records of all outputs durable, then does what the outputs say.
+    fn carry_out(&mut self) -> io::Result<()> {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let now = self.clock.now()?;
+        for output in &outputs {
+            match output {
+                Output::Persist(record) => self.log.append(record)?,
+                Output::Trace(event) => self.apply_log.write(now, event)?,
+                Output::Reply { .. } | Output::Send { .. } => {}
+            }
+        }
+        self.log.commit()?;
+        for output in outputs.drain(..) {
+            match output {
+                Output::Reply { id, reply } => {
+                    if let Some(client) = self.replies.remove(&id) {
+                        // A client that has gone away needs no answer.
+                        let _ = client.send(reply);
+                    }
+                }
+                Output::Send { link, message } => {
+                    let connection = if link.from == self.replica.id() {
+                        self.forward.get(&link.to)
+                    } else {
+                        self.back.get(&link.from)
+                    };
+                    // A full queue or a closed connection loses the message, as a network may.
+                    let _ = connection.map(|connection| connection.try_send(message));
+                }
+                Output::Persist(_) | Output::Trace(_) => {}
+            }
+        }
+        self.outputs = outputs;
+        if self.flushed.elapsed() >= LAZY_FLUSH {
+            self.flushed = Instant::now();
+            self.log.flush()?;
+            self.apply_log.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Answers what was asked about the replica. Gives back who asked for the shutdown, if somebody did.
+    fn answer_queries(&mut self) -> Option<oneshot::Sender<()>> {
+        for query in std::mem::take(&mut self.queries) {
+            match query {
+                Command::State { after, limit, reply } => {
+                    let mut cells = self.replica.cells_after(after.as_ref());
+                    let records =
+                        cells.by_ref().take(limit).map(|(key, cell)| (key.clone(), cell.clone())).collect();
+                    let _ = reply.send(StatePage { records, more: cells.next().is_some() });
+                }
+                Command::Status { reply } => {
+                    let _ = reply.send(Status {
+                        replica: self.replica.id(),
+                        applied: self.replica.applied().clone(),
+                        waiting: self.replica.waiting(),
+                        digest: format!("{:016x}", self.replica.digest()),
+                    });
+                }
+                Command::Shutdown { reply } => return Some(reply),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.log.flush()?;
+        self.apply_log.flush()
+    }
+}

@@ -1,0 +1,52 @@
+//! What a node is told when it is started: one JSON file, written by the runner.
+
+use quarrel_models::{id::ReplicaId, strategy::Strategy, topology::Graph};
+use quarrel_workloads::scenario::{Cluster, Durability};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+/// Everything that a node needs to know.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NodeSpec {
+    /// Which replica it is.
+    pub replica: ReplicaId,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The conflict strategy.
+    pub strategy: Strategy,
+    /// Where to connect for each outgoing link: the link's proxy.
+    pub peers: BTreeMap<ReplicaId, SocketAddr>,
+    /// The write-ahead log; created if missing, recovered from if not.
+    pub log: PathBuf,
+    /// The clock file, written by the nemesis.
+    pub clock: PathBuf,
+    /// The apply log, one JSON object per line; absent for none.
+    pub apply: Option<PathBuf>,
+    /// What control requests and peers must show.
+    pub secret: String,
+}
+
+impl NodeSpec {
+    /// The cluster's graph.
+    ///
+    /// # Errors
+    /// If the cluster cannot deliver; the runner has checked that before.
+    pub fn graph(&self) -> anyhow::Result<Graph> {
+        Ok(self.cluster.graph()?)
+    }
+
+    /// Whether acknowledged writes may be lost when the process is killed.
+    #[must_use]
+    pub const fn may_lose_its_tail(&self) -> bool {
+        matches!(self.cluster.durability, Durability::None)
+    }
+}
+
+/// What a node says on standard output once it listens: one line of JSON.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Listening {
+    /// Where clients and the harness reach it.
+    pub http: SocketAddr,
+    /// Where its peers' links reach it.
+    pub replication: SocketAddr,
+}

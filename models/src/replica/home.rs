@@ -1,0 +1,295 @@
+//! Homes of records: who takes a record's writes, passing writes on to the home, and moving the home.
+//!
+//! A hand-over goes like this. The leader where the writer now is asks the home (`HomeRequest`). The home answers with
+//! what it has applied (`HomeGrant`), or says where the home has gone (`HomeMoved`). The new home takes writes once it
+//! has applied as much. With the fenced hand-over the old home gives the record up before it answers, under a new
+//! epoch; an answer that got lost is given again, since the old home remembers to whom it gave the record.
+
+use super::{Outputs, Replica};
+use crate::{
+    clock::Now,
+    id::{LinkId, ReplicaId},
+    message::{Message, Output, Record, Refusal, Reply, Request, RequestId, Routed, RoutedBody, TraceEvent},
+    strategy::{HandOver, Reroute},
+    value::Key,
+    version::VersionVector,
+};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+
+/// Where a record's home is, as far as this replica knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Home {
+    leader: ReplicaId,
+    epoch: u32,
+}
+
+/// A write that waits for the home to come here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Parked {
+    id: RequestId,
+    request: Request,
+    deadline_us: u64,
+}
+
+/// A home on its way here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Acquiring {
+    /// The grant, once it has come: its epoch, and what must be applied first.
+    granted: Option<(u32, VersionVector)>,
+    parked: Vec<Parked>,
+    ask_again_us: u64,
+}
+
+/// A write that was passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Forwarded {
+    home: ReplicaId,
+    request: Request,
+    deadline_us: u64,
+    ask_again_us: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Homes {
+    /// Records whose home is not the one that their key hashes to.
+    moved: BTreeMap<Key, Home>,
+    acquiring: BTreeMap<Key, Acquiring>,
+    forwarded: BTreeMap<RequestId, Forwarded>,
+}
+
+impl Homes {
+    pub(super) fn set(&mut self, key: Key, leader: ReplicaId, epoch: u32) {
+        self.moved.insert(key, Home { leader, epoch });
+    }
+
+    /// The number of client writes that wait for something.
+    pub(super) fn waiting(&self) -> usize {
+        self.forwarded.len() + self.acquiring.values().map(|acquiring| acquiring.parked.len()).sum::<usize>()
+    }
+}
+
+/// The home of a record that never moved: FNV-1a of its key, modulo the leaders.
+fn first_home(key: &Key, leaders: usize) -> ReplicaId {
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    #[expect(clippy::cast_possible_truncation, reason = "below the number of leaders")]
+    ReplicaId::from_index((hash % leaders as u64) as usize)
+}
+
+impl Replica {
+    fn home_of(&self, key: &Key) -> Home {
+        let first = || Home { leader: first_home(key, self.config.graph.leader_count()), epoch: 0 };
+        self.homes.moved.get(key).copied().unwrap_or_else(first)
+    }
+
+    fn hand_over(&self) -> HandOver {
+        self.config.strategy.home_leader().map_or(HandOver::Immediate, |strategy| strategy.hand_over)
+    }
+
+    /// Takes care of a write whose home is elsewhere. Gives it back if this replica is home, or has just become it.
+    pub(super) fn route_home(
+        &mut self,
+        now: Now,
+        id: RequestId,
+        request: Request,
+        out: &mut Outputs,
+    ) -> Option<Request> {
+        let Some(reroute) = self.config.strategy.home_leader().map(|strategy| strategy.reroute) else {
+            return Some(request);
+        };
+        let home = self.home_of(&request.key);
+        if home.leader == self.me {
+            return Some(request);
+        }
+        match (reroute, self.hand_over()) {
+            (Reroute::Forward, _) => {
+                let forwarded = Forwarded {
+                    home: home.leader,
+                    request,
+                    deadline_us: now.monotonic_us + self.config.home_wait_us,
+                    ask_again_us: now.monotonic_us + self.config.retransmit_us,
+                };
+                self.forward(id, &forwarded, out);
+                self.homes.forwarded.insert(id, forwarded);
+                None
+            }
+            (Reroute::Follow, HandOver::Immediate) => {
+                self.become_home(request.key.clone(), home.epoch + 1, out);
+                Some(request)
+            }
+            (Reroute::Follow, HandOver::Drained | HandOver::Fenced) => {
+                self.park_for_home(now, id, request, home, out);
+                None
+            }
+        }
+    }
+
+    fn park_for_home(&mut self, now: Now, id: RequestId, request: Request, home: Home, out: &mut Outputs) {
+        let key = request.key.clone();
+        let deadline_us = now.monotonic_us + self.config.home_wait_us;
+        let is_new = !self.homes.acquiring.contains_key(&key);
+        let ask_again_us = now.monotonic_us + self.config.retransmit_us;
+        let acquiring = self.homes.acquiring.entry(key.clone()).or_insert(Acquiring {
+            granted: None,
+            parked: Vec::new(),
+            ask_again_us,
+        });
+        acquiring.parked.push(Parked { id, request, deadline_us });
+        if is_new {
+            self.route(home.leader, RoutedBody::HomeRequest { key }, out);
+        }
+    }
+
+    fn become_home(&mut self, key: Key, epoch: u32, out: &mut Outputs) {
+        self.homes.set(key.clone(), self.me, epoch);
+        out.push(Output::Persist(Record::Home { key: key.clone(), leader: self.me, epoch }));
+        out.push(Output::Trace(TraceEvent::Home { key, epoch }));
+    }
+
+    /// A write of another leader was applied: without fencing, that is how the news of a new home spreads.
+    pub(super) fn home_seen_at(&mut self, key: &Key, origin: ReplicaId) {
+        let follows = self.config.strategy.home_leader().is_some_and(|s| s.reroute == Reroute::Follow);
+        if follows && self.hand_over() != HandOver::Fenced {
+            let home = self.home_of(key);
+            if home.leader != origin {
+                self.homes.set(key.clone(), origin, home.epoch);
+            }
+        }
+    }
+
+    fn forward(&self, id: RequestId, forwarded: &Forwarded, out: &mut Outputs) {
+        self.route(forwarded.home, RoutedBody::Forward { id, request: forwarded.request.clone() }, out);
+    }
+
+    /// Sends a message to a leader that need not be a neighbour.
+    fn route(&self, to: ReplicaId, body: RoutedBody, out: &mut Outputs) {
+        self.pass_on(Box::new(Routed { from: self.me, to, body }), out);
+    }
+
+    fn pass_on(&self, routed: Box<Routed>, out: &mut Outputs) {
+        if let Some(hop) = self.config.graph.next_hop(self.me, routed.to) {
+            let link = LinkId { from: self.me, to: hop };
+            out.push(Output::Send { link, message: Message::Routed(routed) });
+        }
+    }
+
+    pub(super) fn routed(&mut self, now: Now, routed: Box<Routed>, out: &mut Outputs) {
+        if routed.to != self.me {
+            return self.pass_on(routed, out);
+        }
+        let from = routed.from;
+        match routed.body {
+            RoutedBody::Forward { id, request } => {
+                let reply = self.take_forwarded(now, request, out);
+                self.route(from, RoutedBody::ForwardReply { id, reply }, out);
+            }
+            RoutedBody::ForwardReply { id, reply } => {
+                if self.homes.forwarded.remove(&id).is_some() {
+                    out.push(Output::Reply { id, reply });
+                }
+            }
+            RoutedBody::HomeRequest { key } => self.hand_out(from, key, out),
+            RoutedBody::HomeGrant { key, epoch, applied } => {
+                let newer = epoch > self.home_of(&key).epoch || self.hand_over() == HandOver::Drained;
+                if let Some(acquiring) = self.homes.acquiring.get_mut(&key)
+                    && newer
+                {
+                    acquiring.granted = Some((epoch, applied));
+                }
+                self.settle_homes(now, out);
+            }
+            RoutedBody::HomeMoved { key, leader, epoch } => {
+                if epoch > self.home_of(&key).epoch {
+                    self.homes.set(key.clone(), leader, epoch);
+                }
+                let home = self.home_of(&key).leader;
+                if home != self.me && home != from && self.homes.acquiring.contains_key(&key) {
+                    self.route(home, RoutedBody::HomeRequest { key }, out);
+                }
+            }
+        }
+    }
+
+    fn take_forwarded(&mut self, now: Now, request: Request, out: &mut Outputs) -> Reply {
+        match request.write.and_then(|write| self.retry_reply(write)) {
+            Some(reply) => reply,
+            None => self.take_write(now, &request, out),
+        }
+    }
+
+    /// Another leader asks for a record.
+    fn hand_out(&mut self, to: ReplicaId, key: Key, out: &mut Outputs) {
+        let home = self.home_of(&key);
+        let body = if home.leader == self.me {
+            let epoch = home.epoch + 1;
+            if self.hand_over() == HandOver::Fenced {
+                self.homes.set(key.clone(), to, epoch);
+                out.push(Output::Persist(Record::Home { key: key.clone(), leader: to, epoch }));
+            }
+            RoutedBody::HomeGrant { key, epoch, applied: self.applied.clone() }
+        } else if home.leader == to {
+            // It was given away before, and the answer may be lost. What this replica has applied since is not less.
+            RoutedBody::HomeGrant { key, epoch: home.epoch, applied: self.applied.clone() }
+        } else {
+            RoutedBody::HomeMoved { key, leader: home.leader, epoch: home.epoch }
+        };
+        self.route(to, body, out);
+    }
+
+    /// Completes the hand-overs whose writes have all been applied here.
+    pub(super) fn settle_homes(&mut self, now: Now, out: &mut Outputs) {
+        let ready = |(key, acquiring): (&Key, &Acquiring)| {
+            let (epoch, applied) = acquiring.granted.as_ref()?;
+            self.applied.includes(applied).then(|| (key.clone(), *epoch))
+        };
+        let settled: Vec<(Key, u32)> = self.homes.acquiring.iter().filter_map(ready).collect();
+        for (key, epoch) in settled {
+            self.become_home(key.clone(), epoch, out);
+            let parked =
+                self.homes.acquiring.remove(&key).map(|acquiring| acquiring.parked).unwrap_or_default();
+            for Parked { id, request, .. } in parked {
+                self.write(now, id, request, out);
+            }
+        }
+    }
+
+    /// Gives up on what has waited too long, and asks again where an answer may have been lost.
+    pub(super) fn tick_homes(&mut self, now: Now, out: &mut Outputs) {
+        let again_us = now.monotonic_us + self.config.retransmit_us;
+        let mut asks: Vec<(ReplicaId, RoutedBody)> = Vec::new();
+        let mut expired: Vec<(RequestId, Refusal)> = Vec::new();
+        for (id, forwarded) in &mut self.homes.forwarded {
+            if now.monotonic_us >= forwarded.deadline_us {
+                expired.push((*id, Refusal::HomeSilent));
+            } else if now.monotonic_us >= forwarded.ask_again_us {
+                forwarded.ask_again_us = again_us;
+                let request = forwarded.request.clone();
+                asks.push((forwarded.home, RoutedBody::Forward { id: *id, request }));
+            }
+        }
+        self.homes.forwarded.retain(|_, forwarded| now.monotonic_us < forwarded.deadline_us);
+        let keys: Vec<Key> = self.homes.acquiring.keys().cloned().collect();
+        for key in keys {
+            let home = self.home_of(&key).leader;
+            let Some(acquiring) = self.homes.acquiring.get_mut(&key) else { continue };
+            let late = |parked: &Parked| now.monotonic_us >= parked.deadline_us;
+            expired.extend(
+                acquiring.parked.iter().filter(|p| late(p)).map(|p| (p.id, Refusal::HomeUnavailable)),
+            );
+            acquiring.parked.retain(|parked| !late(parked));
+            if acquiring.parked.is_empty() && acquiring.granted.is_none() {
+                self.homes.acquiring.remove(&key);
+            } else if acquiring.granted.is_none() && now.monotonic_us >= acquiring.ask_again_us {
+                acquiring.ask_again_us = again_us;
+                asks.push((home, RoutedBody::HomeRequest { key }));
+            }
+        }
+        for (to, body) in asks {
+            self.route(to, body, out);
+        }
+        for (id, refusal) in expired {
+            out.push(Output::Reply { id, reply: Reply::Refused(refusal) });
+        }
+    }
+}

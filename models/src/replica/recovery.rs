@@ -1,0 +1,81 @@
+//! The way back: a replica rebuilt from the records of its write-ahead log.
+
+use super::{Config, Replica};
+use crate::{id::ReplicaId, message::Record, strategy::Site};
+use alloc::sync::Arc;
+
+/// A log that no replica can have written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecoveryError {
+    /// An entry follows a later one of the same origin.
+    #[error("record {index}: entry {dot} follows position {known} of the same log")]
+    OutOfOrder {
+        /// The number of the record, from 0.
+        index: usize,
+        /// The entry's dot.
+        dot: crate::id::Dot,
+        /// The position already reached.
+        known: u32,
+    },
+    /// An entry or a home of a leader that the cluster does not have.
+    #[error(
+        "record {index} names the leader {leader}, which this cluster does not have: is it another run's log?"
+    )]
+    UnknownLeader {
+        /// The number of the record, from 0.
+        index: usize,
+        /// The leader.
+        leader: ReplicaId,
+    },
+}
+
+impl Replica {
+    /// The replica that wrote these records, in their order: the same decisions are made again, and nothing is sent.
+    ///
+    /// # Errors
+    /// [`RecoveryError`] if the records are not those of one replica of this cluster.
+    pub fn recover(
+        config: Arc<Config>,
+        me: ReplicaId,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<Self, RecoveryError> {
+        let mut replica = Self::new(config, me);
+        for (index, record) in records.into_iter().enumerate() {
+            replica.replay(index, record)?;
+        }
+        // A leader may have given away any reserved position and lost the record of it.
+        replica.position = replica.position.max(replica.reserved);
+        Ok(replica)
+    }
+
+    fn replay(&mut self, index: usize, record: Record) -> Result<(), RecoveryError> {
+        let known_leader = |leader: ReplicaId| {
+            if self.config.graph.is_leader(leader) {
+                Ok(())
+            } else {
+                Err(RecoveryError::UnknownLeader { index, leader })
+            }
+        };
+        match record {
+            Record::Entry(entry) => {
+                let dot = entry.version.dot;
+                known_leader(dot.origin)?;
+                let known = self.applied.get(dot.origin);
+                if dot.position <= known {
+                    return Err(RecoveryError::OutOfOrder { index, dot, known });
+                }
+                let site = if dot.origin == self.me { Site::Local } else { Site::Remote };
+                if site == Site::Local {
+                    self.position = dot.position;
+                }
+                self.apply(entry, site, None);
+            }
+            Record::Home { key, leader, epoch } => {
+                known_leader(leader)?;
+                self.homes.set(key, leader, epoch);
+            }
+            Record::Reserve(position) => self.reserved = self.reserved.max(position),
+        }
+        Ok(())
+    }
+}

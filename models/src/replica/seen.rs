@@ -1,0 +1,54 @@
+//! The idempotency keys of all writes that a replica knows: one bit a write.
+
+use crate::{
+    clock::Stamp,
+    id::{ClientId, Dot, WriteId},
+};
+use alloc::collections::BTreeMap;
+
+/// What is remembered of a write for the answer to its retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Remembered {
+    pub(super) dot: Dot,
+    pub(super) stamp: Stamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+struct ClientWrites {
+    /// Bit `n % 64` of word `n / 64` stands for write number `n`. Sparse, since the numbers are the clients' choice.
+    words: BTreeMap<u32, u64>,
+    /// The newest write: a client retries only its last one.
+    last: Option<(u32, Remembered)>,
+}
+
+/// The writes known, by client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Seen(BTreeMap<ClientId, ClientWrites>);
+
+impl Seen {
+    /// Remembers a write.
+    pub(super) fn insert(&mut self, write: WriteId, remembered: Remembered) {
+        let writes = self.0.entry(write.client).or_default();
+        *writes.words.entry(write.sequence / 64).or_default() |= 1 << (write.sequence % 64);
+        if writes.last.is_none_or(|(newest, _)| write.sequence > newest) {
+            writes.last = Some((write.sequence, remembered));
+        }
+    }
+
+    /// Whether the write is known.
+    pub(super) fn contains(&self, write: WriteId) -> bool {
+        self.0
+            .get(&write.client)
+            .and_then(|writes| writes.words.get(&(write.sequence / 64)))
+            .is_some_and(|word| word >> (write.sequence % 64) & 1 == 1)
+    }
+
+    /// Where the write entered, if it is known and the newest of its client.
+    pub(super) fn recall(&self, write: WriteId) -> Option<Remembered> {
+        self.0
+            .get(&write.client)
+            .and_then(|writes| writes.last)
+            .filter(|(sequence, _)| *sequence == write.sequence)
+            .map(|(_, remembered)| remembered)
+    }
+}
