@@ -297,6 +297,7 @@ impl<'c, 'a> Rules<'c, 'a> {
             others().find(|&other| lens.shows(writes, writes.get(other))).or_else(|| others().next());
         match survivor {
             // Only where readers resolve was anybody told.
+            Some(winner) if self.relation(number, winner).keeps => self.against(number, winner),
             Some(winner) => {
                 let recorded = self.case.evidence.strategy.read_handler().is_some();
                 Outcome { recorded, ..Outcome::told(winner) }
