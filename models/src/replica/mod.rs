@@ -303,10 +303,15 @@ impl Replica {
     }
 
     /// What a write knows of: where versions live side by side, what its client had read of the record, or what an
-    /// operation that the leader executed was executed on; otherwise all that the leader has applied.
+    /// operation that the leader executed was executed on; otherwise all that the leader has applied, and what the
+    /// versions that it holds had known: they may have come here before what they were made on.
     fn context_of(&self, request: &Request, cell: Option<&Cell>) -> VersionVector {
         if self.config.strategy.read_handler().is_none() {
-            return self.applied.clone();
+            let mut known = self.applied.clone();
+            for version in cell.iter().flat_map(|cell| &cell.versions) {
+                known.join(&version.context);
+            }
+            return known;
         }
         match &request.context {
             Some(context) => context.clone(),

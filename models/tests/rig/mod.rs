@@ -272,6 +272,7 @@ impl Rig {
 
     /// Heals, restarts, and lets the cluster fall silent, however often something has to be sent again.
     pub fn settle(&mut self) {
+        self.dies_on_persist.clear();
         for id in self.config.graph.replicas() {
             self.restart(id);
         }
