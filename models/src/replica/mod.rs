@@ -290,6 +290,9 @@ impl Replica {
             Ok(value) => value,
             Err(error) => return Reply::Refused(Refusal::Execute(error)),
         };
+        if let Err(error) = self.config.strategy.resolver().accept(value.as_ref()) {
+            return Reply::Refused(Refusal::Execute(error));
+        }
         let before =
             if self.config.strategy.resolver().ships_before_image() { current.cloned() } else { None };
         let on = cell.map(|cell| cell.versions.iter().map(|held| held.write).collect()).unwrap_or_default();
@@ -338,12 +341,12 @@ impl Replica {
         let strategy = self.config.strategy.resolver();
         let counted = site == Site::Remote && strategy.counts_effects() && self.seen.contains(write);
         self.seen.insert(write, Remembered { dot, stamp });
+        let incoming = Incoming { version: entry.version.clone(), before: entry.before.clone(), counted };
+        let cell = self.store.entry(entry.key.clone()).or_default();
+        let outcome = strategy.install(cell, incoming, site);
         let event = if counted {
             TraceEvent::Duplicate { write, dot }
         } else {
-            let incoming = Incoming { version: entry.version.clone(), before: entry.before.clone() };
-            let cell = self.store.entry(entry.key.clone()).or_default();
-            let outcome = strategy.install(cell, incoming, site);
             TraceEvent::Apply {
                 key: entry.key.clone(),
                 write,
