@@ -166,15 +166,15 @@ impl Run {
             Handler::Union => Operation::Insert(self.unique.into()),
             Handler::Append if rarely => Operation::Delete,
             Handler::Append => Operation::Append(self.unique.into()),
-            Handler::Calendar if choice < 150 => {
-                Operation::Claim { field: ["9", "10", "11"][usize::from(choice % 3)].into(), value: number.into() }
-            }
-            Handler::Calendar if choice < 200 => {
-                Operation::Release { field: ["9", "10", "11"][usize::from(choice % 3)].into(), value: number.into() }
-            }
-            Handler::Calendar => {
-                Operation::Move { from: "9".into(), to: "10".into(), value: number.into() }
-            }
+            Handler::Calendar if choice < 150 => Operation::Claim {
+                field: ["9", "10", "11"][usize::from(choice % 3)].into(),
+                value: number.into(),
+            },
+            Handler::Calendar if choice < 200 => Operation::Release {
+                field: ["9", "10", "11"][usize::from(choice % 3)].into(),
+                value: number.into(),
+            },
+            Handler::Calendar => Operation::Move { from: "9".into(), to: "10".into(), value: number.into() },
             Handler::Max | Handler::Latest if rarely && !self.single_writers => Operation::Delete,
             Handler::Max | Handler::Latest => Operation::Put(self.unique.into()),
         }
@@ -291,7 +291,14 @@ impl Run {
         let states: Vec<String> = self
             .rig
             .live()
-            .map(|replica| format!("{} applied {}: {:?}", replica.id(), replica.applied(), replica.cells().collect::<Vec<_>>()))
+            .map(|replica| {
+                format!(
+                    "{} applied {}: {:?}",
+                    replica.id(),
+                    replica.applied(),
+                    replica.cells().collect::<Vec<_>>()
+                )
+            })
             .collect();
         Err(TestCaseError::fail(format!("different: {states:#?}")))
     }
@@ -307,9 +314,10 @@ impl Run {
     fn check_nothing_lost(&self) -> Result<(), TestCaseError> {
         for Acknowledged { operation } in &self.acknowledged {
             let Operation::Insert(element) = &operation.operation else { continue };
-            let found = self.values(&operation.key).iter().any(|value| {
-                value.as_set().is_some_and(|elements| elements.contains(element))
-            });
+            let found = self
+                .values(&operation.key)
+                .iter()
+                .any(|value| value.as_set().is_some_and(|elements| elements.contains(element)));
             prop_assert!(found, "{:?} is lost", operation);
         }
         Ok(())
@@ -329,7 +337,11 @@ impl Run {
             let held = self.values(&key.into()).first().and_then(Value::as_int).unwrap_or(0);
             prop_assert!(
                 (surely..=surely + perhaps).contains(&held),
-                "{} holds {}, acknowledged {}, unknown {}", key, held, surely, perhaps
+                "{} holds {}, acknowledged {}, unknown {}",
+                key,
+                held,
+                surely,
+                perhaps
             );
         }
         Ok(())
@@ -344,7 +356,8 @@ impl Run {
             }
         }
         for keyed in &self.unknown {
-            if let (Operation::Put(value), Some((newest, later))) = (&keyed.operation, last.get_mut(&keyed.key))
+            if let (Operation::Put(value), Some((newest, later))) =
+                (&keyed.operation, last.get_mut(&keyed.key))
                 && value > newest
             {
                 later.insert(value.clone());
@@ -354,7 +367,10 @@ impl Run {
             let held = self.values(&key);
             prop_assert!(
                 held.iter().any(|held| *held == value || later.contains(held)),
-                "{} holds {:?}, the last acknowledged is {}", key, held, value
+                "{} holds {:?}, the last acknowledged is {}",
+                key,
+                held,
+                value
             );
         }
         Ok(())
@@ -394,7 +410,10 @@ fn any_rule() -> impl Strategy<Value = (Rule, Handler)> {
         Just((Rule::Arrival(Arrival {}), Handler::Latest)),
         Just((Rule::Lww(LastWriteWins::default()), Handler::Latest)),
         Just((fenced(), Handler::Latest)),
-        Just((Rule::HomeLeader(HomeLeader { reroute: Reroute::Forward, ..HomeLeader::default() }), Handler::Union)),
+        Just((
+            Rule::HomeLeader(HomeLeader { reroute: Reroute::Forward, ..HomeLeader::default() }),
+            Handler::Union
+        )),
         Just((
             Rule::HomeLeader(HomeLeader { hand_over: HandOver::Drained, ..HomeLeader::default() }),
             Handler::Latest

@@ -28,7 +28,7 @@ use crate::{
 use alloc::{collections::BTreeMap, sync::Arc, vec, vec::Vec};
 use core::hash::{Hash, Hasher};
 use home::Homes;
-use links::OutLink;
+use links::{Greeting, OutLink};
 use log::OriginLog;
 use seen::{Remembered, Seen};
 
@@ -95,6 +95,7 @@ pub struct Replica {
     logs: Vec<OriginLog>,
     links: Vec<OutLink>,
     acks_due: Vec<ReplicaId>,
+    greetings: Vec<Greeting>,
     seen: Seen,
     homes: Homes,
     waiting: Vec<Waiting>,
@@ -121,6 +122,7 @@ impl Replica {
             logs: vec![OriginLog::default(); config.graph.leader_count()],
             links,
             acks_due: Vec::new(),
+            greetings: Vec::new(),
             seen: Seen::default(),
             homes: Homes::default(),
             waiting: Vec::new(),
@@ -134,10 +136,7 @@ impl Replica {
     pub fn step(&mut self, now: Now, input: Input, out: &mut Outputs) {
         match input {
             Input::Request { id, request } => self.request(now, id, request, out),
-            Input::Connected { from } => {
-                let link = LinkId { from, to: self.me };
-                out.push(Output::Send { link, message: Message::Hello { applied: self.applied.clone() } });
-            }
+            Input::Connected { from } => self.greet(now, from, out),
             Input::Disconnected { to } => self.disconnected(to),
             Input::Peer { link, message } => self.peer(now, link, message, out),
             Input::Flush => self.flush(now, out),
@@ -189,7 +188,7 @@ impl Replica {
     }
 
     fn tick(&mut self, now: Now, out: &mut Outputs) {
-        self.retransmit(now);
+        self.retransmit(now, out);
         self.tick_homes(now, out);
         let late = |waiting: &Waiting| now.monotonic_us >= waiting.deadline_us;
         for waiting in self.waiting.iter().filter(|waiting| late(waiting)) {
@@ -373,7 +372,7 @@ impl Replica {
 
     fn peer(&mut self, now: Now, link: LinkId, message: Message, out: &mut Outputs) {
         match message {
-            Message::Hello { applied } => self.hello(now, link.to, applied),
+            Message::Hello { applied } => self.hello(link.to, applied),
             Message::Ack { applied } => self.acked(now, link.to, &applied),
             Message::Routed(routed) => self.routed(now, routed, out),
             Message::Entries { origin, after, entries } => {
@@ -391,6 +390,7 @@ impl Replica {
         entries: Vec<Arc<Entry>>,
         out: &mut Outputs,
     ) {
+        self.heard(from);
         if !self.acks_due.contains(&from) {
             self.acks_due.push(from);
         }
@@ -400,7 +400,7 @@ impl Replica {
             return;
         }
         if let Some(last) = entries.last() {
-            self.peer_has(from, origin, last.version.dot.position);
+            self.peer_has(now, from, origin, last.version.dot.position);
         }
         let mut news = false;
         for entry in entries {
