@@ -211,10 +211,13 @@ impl Graph {
         origin != to && (origin == from || self.propagation == Propagation::Relay || !self.is_leader(to))
     }
 
-    /// The neighbour through which a request to `to` travels, or `None` if there is no path.
+    /// The neighbour through which a request to `to` travels, or `None` if there is no path or no such
+    /// replica.
     #[must_use]
     pub fn next_hop(&self, from: ReplicaId, to: ReplicaId) -> Option<ReplicaId> {
-        self.next_hops[from.index() * self.replica_count() + to.index()]
+        let count = self.replica_count();
+        let inside = from.index() < count && to.index() < count;
+        if inside { self.next_hops[from.index() * count + to.index()] } else { None }
     }
 
     /// The links that a write of `origin` crosses to reach `to`, at least; `None` if it never does.

@@ -202,7 +202,7 @@ impl Replica {
             return out.push(Output::Reply { id, reply: Reply::Refused(refusal) });
         }
         if request.token.as_ref().is_some_and(|token| !self.applied.includes(token)) {
-            let deadline_us = now.monotonic_us + self.config.token_wait_us;
+            let deadline_us = now.monotonic_us.saturating_add(self.config.token_wait_us);
             return self.waiting.push(Waiting { id, request, deadline_us });
         }
         self.serve(now, id, request, out);
