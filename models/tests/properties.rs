@@ -2,10 +2,14 @@
 //! frames, cuts, crashes, moving clients; then everything is healed and delivered.
 //!
 //! Each law is shown to be able to fail, on a strategy or a step that breaks it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::{
+    prelude::*,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use quarrel_models::{
     handler::Handler,
     id::{ClientId, LinkId, ReplicaId},
@@ -117,19 +121,13 @@ fn any_shape() -> impl Strategy<Value = Shape> {
     prop::sample::select(&Shape::ALL[..])
 }
 
-/// An acknowledged operation.
-#[derive(Debug, Clone)]
-struct Acknowledged {
-    operation: KeyedOperation,
-}
-
 /// A schedule under way, with what the clients were told.
 struct Run {
     rig: Rig,
     /// The kind of operations: see [`Run::operation`].
     handler: Handler,
     under_way: BTreeMap<ClientId, KeyedOperation>,
-    acknowledged: Vec<Acknowledged>,
+    acknowledged: Vec<KeyedOperation>,
     /// Operations that may or may not have happened.
     unknown: Vec<KeyedOperation>,
     /// Only one client ever writes a record.
@@ -256,7 +254,7 @@ impl Run {
             let Event::Done(client, outcome) = event else { continue };
             let operation = self.under_way.remove(&client).expect("what ends has begun");
             match outcome {
-                Outcome::Written(_) => self.acknowledged.push(Acknowledged { operation }),
+                Outcome::Written(_) => self.acknowledged.push(operation),
                 Outcome::Unknown(_) => self.unknown.push(operation),
                 Outcome::Read { .. } | Outcome::Failed(_) | Outcome::Unsent => {}
             }
@@ -312,7 +310,7 @@ impl Run {
 
     /// Every acknowledged insertion and append is in the final value or in a sibling.
     fn check_nothing_lost(&self) -> Result<(), TestCaseError> {
-        for Acknowledged { operation } in &self.acknowledged {
+        for operation in &self.acknowledged {
             let Operation::Insert(element) = &operation.operation else { continue };
             let found = self
                 .values(&operation.key)
@@ -332,7 +330,7 @@ impl Run {
                     .map(|keyed| if let Operation::Add(number) = keyed.operation { number } else { 0 })
                     .sum()
             };
-            let surely = sum(&mut self.acknowledged.iter().map(|acknowledged| &acknowledged.operation));
+            let surely = sum(&mut self.acknowledged.iter());
             let perhaps = sum(&mut self.unknown.iter());
             let held = self.values(&key.into()).first().and_then(Value::as_int).unwrap_or(0);
             prop_assert!(
@@ -347,26 +345,21 @@ impl Run {
         Ok(())
     }
 
-    /// The record of each client holds its last acknowledged write, or a later one that may have happened.
+    /// The record of each client holds its last acknowledged write, or one whose answer it did not await: that may
+    /// happen at any time.
     fn check_last_writes(&self) -> Result<(), TestCaseError> {
-        let mut last: BTreeMap<Key, (Value, BTreeSet<Value>)> = BTreeMap::new();
-        for Acknowledged { operation } in &self.acknowledged {
-            if let Operation::Put(value) = &operation.operation {
-                last.insert(operation.key.clone(), (value.clone(), BTreeSet::new()));
-            }
-        }
-        for keyed in &self.unknown {
-            if let (Operation::Put(value), Some((newest, later))) =
-                (&keyed.operation, last.get_mut(&keyed.key))
-                && value > newest
-            {
-                later.insert(value.clone());
-            }
-        }
-        for (key, (value, later)) in last {
+        let put = |keyed: &KeyedOperation| match &keyed.operation {
+            Operation::Put(value) => Some((keyed.key.clone(), value.clone())),
+            _ => None,
+        };
+        let acknowledged = self.acknowledged.iter();
+        let last: BTreeMap<Key, Value> = acknowledged.filter_map(put).collect();
+        let perhaps: BTreeSet<(Key, Value)> = self.unknown.iter().filter_map(put).collect();
+        for (key, value) in last {
             let held = self.values(&key);
+            let right = |held: &Value| *held == value || perhaps.contains(&(key.clone(), held.clone()));
             prop_assert!(
-                held.iter().any(|held| *held == value || later.contains(held)),
+                held.iter().any(right),
                 "{} holds {:?}, the last acknowledged is {}",
                 key,
                 held,
@@ -432,8 +425,14 @@ fn played(shape: Shape, rule: Rule, handler: Handler, schedule: &Schedule) -> Ru
     run
 }
 
+/// So many schedules that the laws take seconds. `SCHEDULES=20000 cargo test --release` looks harder.
+fn bounded() -> ProptestConfig {
+    let cases = std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(160);
+    ProptestConfig { cases, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(bounded())]
 
     #[test]
     fn merging_on_write_converges(shape in any_shape(), handler in handlers(), schedule in any_schedule()) {
@@ -498,4 +497,107 @@ proptest! {
         run.check_convergence()?;
         run.check_last_writes()?;
     }
+}
+
+/// Whether some schedule of a few hundred breaks the law.
+fn can_fail(
+    (rule, handler): (Rule, Handler),
+    prepare: impl Fn(&mut Run),
+    law: impl Fn(&Run) -> Result<(), TestCaseError>,
+) -> bool {
+    let config = ProptestConfig {
+        cases: 300,
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let broken = runner.run(&(any_shape(), any_schedule()), |(shape, schedule)| {
+        let mut run = Run::new(shape, rule.clone(), handler);
+        prepare(&mut run);
+        for action in &schedule.0 {
+            run.play(action);
+        }
+        run.finish();
+        law(&run)
+    });
+    matches!(broken, Err(proptest::test_runner::TestError::Fail(..)))
+}
+
+/// Nothing is ever sent again, so that what is lost stays lost.
+fn never_resend(run: &mut Run) {
+    let mut config = (*run.rig.config).clone();
+    config.retransmit_us = u64::MAX;
+    config.home_wait_us = 1_000_000;
+    run.rig = Rig::new(config, true);
+}
+
+fn lww(tie: TieRule, local_write: LocalWrite) -> Rule {
+    Rule::Lww(LastWriteWins { tie, local_write, ..LastWriteWins::default() })
+}
+
+#[test]
+fn the_law_of_convergence_fails_where_a_frame_is_lost_for_good() {
+    for rule in [on_write(Handler::Union), on_read(Handler::Union)] {
+        assert!(can_fail((rule, Handler::Union), never_resend, Run::check_convergence));
+    }
+}
+
+#[test]
+fn the_law_of_convergence_fails_for_strategies_that_diverge() {
+    for rule in [
+        Rule::Arrival(Arrival {}),
+        lww(TieRule::None, LocalWrite::Merge),
+        lww(TieRule::NodeId, LocalWrite::Unconditional),
+    ] {
+        assert!(can_fail((rule, Handler::Latest), |_| {}, Run::check_convergence));
+    }
+}
+
+#[test]
+fn the_law_that_no_insertion_is_lost_fails_where_one_side_wins() {
+    for rule in [lww(TieRule::NodeId, LocalWrite::Merge), on_write(Handler::Max), on_read(Handler::Latest)] {
+        assert!(can_fail((rule, Handler::Union), |_| {}, Run::check_nothing_lost));
+    }
+}
+
+#[test]
+fn the_law_of_sums_fails_where_one_side_wins() {
+    for rule in [lww(TieRule::NodeId, LocalWrite::Merge), on_write(Handler::Max)] {
+        assert!(can_fail((rule, Handler::Delta), |_| {}, Run::check_sums));
+    }
+}
+
+#[test]
+fn the_laws_of_the_fence_fail_for_the_other_hand_overs() {
+    let single = |run: &mut Run| run.single_writers = true;
+    let immediate = Rule::HomeLeader(HomeLeader::default());
+    assert!(can_fail((immediate.clone(), Handler::Latest), single, Run::check_convergence));
+    assert!(can_fail((immediate, Handler::Latest), single, Run::check_last_writes));
+}
+
+#[test]
+fn the_law_of_recovery_fails_where_a_record_is_missing() {
+    let law = |run: &Run| {
+        for replica in run.rig.live() {
+            if let Some(back) = run.rig.recovered_without_the_last_record(replica.id()) {
+                prop_assert_eq!(back.digest(), replica.digest());
+            }
+        }
+        Ok(())
+    };
+    assert!(can_fail((on_write(Handler::Union), Handler::Union), |_| {}, law));
+}
+
+#[test]
+fn the_law_of_answers_fails_while_a_replica_still_waits() {
+    let mut run = Run::new(Shape::Mesh, fenced(), Handler::Latest);
+    // k0 belongs to another leader than the one where client 0 begins, or client 1, or client 2.
+    for client in 0..3 {
+        run.play(&Action::Begin { client, key: 0, choice: 0, number: 0 });
+    }
+    let waiting: usize = run.rig.live().map(Replica::waiting).sum();
+    assert_eq!(waiting, 2);
+    run.finish();
+    run.check_requests_answered().unwrap();
 }

@@ -2,6 +2,7 @@
 //!
 //! A block is commands, a line `----`, and the output up to an empty line. `UPDATE=1 cargo test -p quarrel-models`
 //! writes the outputs anew. Commands: see [`Script::run`].
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 

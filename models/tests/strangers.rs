@@ -1,4 +1,5 @@
 //! What comes from clients and peers may be anything: a replica ignores or refuses it, and never panics.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use quarrel_models::{

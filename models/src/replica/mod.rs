@@ -323,9 +323,10 @@ impl Replica {
     }
 
     fn next_dot(&mut self, out: &mut Outputs) -> Dot {
+        assert!(self.position < LogPosition::MAX, "the log of {} has no position left", self.me);
         self.position += 1;
         if self.config.reserve > 0 && self.position > self.reserved {
-            self.reserved = self.position + self.config.reserve;
+            self.reserved = self.position.saturating_add(self.config.reserve);
             out.push(Output::Persist(Record::Reserve(self.reserved)));
         }
         Dot { origin: self.me, position: self.position }
@@ -432,7 +433,8 @@ impl Replica {
     }
 }
 
-/// FNV-1a: small, frozen, and the same on every machine.
+/// FNV-1a: small, frozen, and the same on every machine. So integers are hashed low byte first and lengths as 64 bits,
+/// where the defaults would follow the machine.
 struct Fnv(u64);
 
 impl Hasher for Fnv {
@@ -443,5 +445,20 @@ impl Hasher for Fnv {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
+    }
+    fn write_u16(&mut self, number: u16) {
+        self.write(&number.to_le_bytes());
+    }
+    fn write_u32(&mut self, number: u32) {
+        self.write(&number.to_le_bytes());
+    }
+    fn write_u64(&mut self, number: u64) {
+        self.write(&number.to_le_bytes());
+    }
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+    fn write_isize(&mut self, number: isize) {
+        self.write_i64(number as i64);
     }
 }

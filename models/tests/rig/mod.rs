@@ -322,6 +322,12 @@ impl Rig {
         Replica::recover(Arc::clone(&self.config), id, self.disk(id).iter().cloned()).unwrap()
     }
 
+    /// The same without its newest record: a restart that forgets.
+    pub fn recovered_without_the_last_record(&self, id: ReplicaId) -> Option<Replica> {
+        let (_, records) = self.disk(id).split_last()?;
+        Some(Replica::recover(Arc::clone(&self.config), id, records.iter().cloned()).unwrap())
+    }
+
     /// Loses the newest records of a dead replica's disk, as a machine does that dies before it has synced. What was
     /// made durable at once stays.
     pub fn lose_tail(&mut self, id: ReplicaId, records: usize) {
