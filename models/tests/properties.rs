@@ -12,7 +12,8 @@ use proptest::{
 };
 use quarrel_models::{
     handler::Handler,
-    id::{ClientId, LinkId, ReplicaId},
+    id::{ClientId, Dot, LinkId, ReplicaId, WriteId},
+    message::TraceEvent,
     operation::{KeyedOperation, Operation},
     replica::{Config, Replica},
     session::{Outcome, SessionInput},
@@ -32,20 +33,61 @@ const LEADERS: usize = 3;
 /// One step of a schedule. Indices are taken modulo what there is.
 #[derive(Debug, Clone)]
 enum Action {
-    Begin { client: u32, key: u8, choice: u8, number: i64 },
-    GiveUp { client: u32 },
-    Move { client: u32, to: usize, token: bool },
-    Deliver { link: usize, forth: bool, frames: usize },
-    Drop { link: usize },
-    Double { link: usize },
-    Swap { link: usize },
-    Cut { link: usize },
-    Heal { link: usize },
-    Crash { replica: usize },
-    CrashOnPersist { replica: usize },
-    Restart { replica: usize },
-    Clock { replica: usize, offset_ms: i64 },
-    Wait { ms: u64 },
+    Begin {
+        client: u32,
+        key: u8,
+        choice: u8,
+        number: i64,
+    },
+    GiveUp {
+        client: u32,
+    },
+    Move {
+        client: u32,
+        to: usize,
+        token: bool,
+    },
+    Deliver {
+        link: usize,
+        forth: bool,
+        frames: usize,
+    },
+    Drop {
+        link: usize,
+    },
+    Double {
+        link: usize,
+    },
+    Swap {
+        link: usize,
+    },
+    Cut {
+        link: usize,
+    },
+    Heal {
+        link: usize,
+    },
+    Crash {
+        replica: usize,
+    },
+    CrashOnPersist {
+        replica: usize,
+    },
+    Restart {
+        replica: usize,
+    },
+    /// A machine dies, and the newest records with it. Only where the run allows it.
+    Lose {
+        replica: usize,
+        records: usize,
+    },
+    Clock {
+        replica: usize,
+        offset_ms: i64,
+    },
+    Wait {
+        ms: u64,
+    },
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
@@ -67,6 +109,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => replica.clone().prop_map(|replica| Action::Crash { replica }),
         1 => replica.clone().prop_map(|replica| Action::CrashOnPersist { replica }),
         2 => replica.clone().prop_map(|replica| Action::Restart { replica }),
+        1 => (replica.clone(), 1..4_usize).prop_map(|(replica, records)| Action::Lose { replica, records }),
         1 => (replica, -50..50_i64).prop_map(|(replica, offset_ms)| Action::Clock { replica, offset_ms }),
         3 => (0..150_u64).prop_map(|ms| Action::Wait { ms }),
     ]
@@ -132,6 +175,9 @@ struct Run {
     unknown: Vec<KeyedOperation>,
     /// Only one client ever writes a record.
     single_writers: bool,
+    loses_tails: bool,
+    /// The write at each dot, as its leader named it.
+    dots: BTreeMap<Dot, WriteId>,
     unique: i64,
 }
 
@@ -149,6 +195,8 @@ impl Run {
             acknowledged: Vec::new(),
             unknown: Vec::new(),
             single_writers: false,
+            loses_tails: false,
+            dots: BTreeMap::new(),
             unique: 0,
         }
     }
@@ -227,6 +275,12 @@ impl Run {
             Action::Crash { replica } => self.rig.crash(self.replica(replica)),
             Action::CrashOnPersist { replica } => self.rig.crash_on_persist(self.replica(replica)),
             Action::Restart { replica } => self.rig.restart(self.replica(replica)),
+            Action::Lose { replica, records } if self.loses_tails => {
+                let replica = self.replica(replica);
+                self.rig.crash(replica);
+                self.rig.lose_tail(replica, records.min(self.rig.disk(replica).len()));
+            }
+            Action::Lose { .. } => {}
             Action::Clock { replica, offset_ms } => {
                 let replica = self.replica(replica);
                 self.rig.offsets_us[replica.index()] = offset_ms * 1000;
@@ -251,6 +305,10 @@ impl Run {
     /// Notes what the clients were told.
     fn listen(&mut self) {
         for event in std::mem::take(&mut self.rig.events) {
+            if let Event::Trace(_, TraceEvent::Apply { write, dot, .. }) = &event {
+                let first = *self.dots.entry(*dot).or_insert(*write);
+                assert_eq!(first, *write, "{dot} is given away twice");
+            }
             let Event::Done(client, outcome) = event else { continue };
             let operation = self.under_way.remove(&client).expect("what ends has begun");
             match outcome {
@@ -487,6 +545,19 @@ proptest! {
     }
 
     #[test]
+    fn a_leader_that_lost_its_tail_gives_no_position_away_twice(
+        shape in any_shape(), (rule, handler) in any_rule(), reserve in 1..4_u32, schedule in any_schedule()
+    ) {
+        let mut run = Run::new(shape, rule, handler);
+        losing_tails(reserve)(&mut run);
+        for action in &schedule.0 {
+            run.play(action);
+        }
+        run.finish();
+        run.check_requests_answered()?;
+    }
+
+    #[test]
     fn a_fenced_home_loses_nothing_of_single_writers_and_converges(shape in any_shape(), schedule in any_schedule()) {
         let mut run = Run::new(shape, fenced(), Handler::Latest);
         run.single_writers = true;
@@ -497,6 +568,21 @@ proptest! {
         run.check_convergence()?;
         run.check_last_writes()?;
     }
+}
+
+/// Machines lose what they have not synced, and leaders reserve so many positions at a time.
+fn losing_tails(reserve: u32) -> impl Fn(&mut Run) {
+    move |run| {
+        let config = Config { reserve, ..(*run.rig.config).clone() };
+        run.rig = Rig::new(config, true);
+        run.loses_tails = true;
+    }
+}
+
+#[test]
+fn the_law_of_positions_fails_without_a_reserve() {
+    let rule = (Rule::Lww(LastWriteWins::default()), Handler::Latest);
+    assert!(can_fail(rule, losing_tails(0), |_| Ok(())));
 }
 
 /// Whether some schedule of a few hundred breaks the law.

@@ -109,10 +109,11 @@ impl Replica {
     /// A replica that has seen nothing.
     ///
     /// # Panics
-    /// If `me` is not in the graph of `config`.
+    /// If `me` is not in the graph of `config`, or if the limits of `config` let nothing be sent.
     #[must_use]
     pub fn new(config: Arc<Config>, me: ReplicaId) -> Self {
         assert!(me.index() < config.graph.replica_count(), "{me} is not in the cluster");
+        assert!(config.batch > 0 && config.window > 0, "a batch or a window of 0 entries sends nothing");
         let links = config.graph.targets(me).map(OutLink::new).collect();
         Self {
             me,
