@@ -545,6 +545,14 @@ proptest! {
     }
 
     #[test]
+    fn the_same_schedule_leads_to_the_same_states(
+        shape in any_shape(), (rule, handler) in any_rule(), schedule in any_schedule()
+    ) {
+        let [first, second] = [(); 2].map(|()| played(shape, rule.clone(), handler, &schedule));
+        prop_assert_eq!(format!("{:?}", first.rig), format!("{:?}", second.rig));
+    }
+
+    #[test]
     fn a_leader_that_lost_its_tail_gives_no_position_away_twice(
         shape in any_shape(), (rule, handler) in any_rule(), reserve in 1..4_u32, schedule in any_schedule()
     ) {

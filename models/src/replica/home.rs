@@ -3,7 +3,12 @@
 //! A hand-over goes like this. The leader where the writer now is asks the home (`HomeRequest`). The home answers with
 //! what it has applied (`HomeGrant`), or says where the home has gone (`HomeMoved`). The new home takes writes once it
 //! has applied as much. With the fenced hand-over the old home gives the record up before it answers, under a new
-//! epoch; an answer that got lost is given again, since the old home remembers to whom it gave the record.
+//! epoch; an answer that got lost is given again, since the old home remembers to whom it gave the record. A new home
+//! that gave up before the answer came does not know that it is one: whoever is sent there and finds that out tells it
+//! so, and it asks again. What others say makes no replica a home; only the old home's grant does.
+//!
+//! What is kept: a line for each record that ever moved, since forgetting one would send its writers to a leader that
+//! gave it away; writes that wait, until their deadline.
 
 use super::{Outputs, Replica};
 use crate::{
