@@ -485,7 +485,7 @@ fn played(shape: Shape, rule: Rule, handler: Handler, schedule: &Schedule) -> Ru
 
 /// So many schedules that the laws take seconds. `SCHEDULES=20000 cargo test --release` looks harder.
 fn bounded() -> ProptestConfig {
-    let cases = std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(160);
+    let cases = std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(96);
     ProptestConfig { cases, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() }
 }
 

@@ -46,6 +46,8 @@ struct Acquiring {
     granted: Option<(u32, VersionVector)>,
     parked: Vec<Parked>,
     ask_again_us: u64,
+    /// How long the grant is awaited although no write waits: others may.
+    until_us: u64,
 }
 
 /// A write that was passed on.
@@ -148,7 +150,8 @@ impl Replica {
     fn ask_home(&mut self, now: Now, key: Key, home: Home, out: &mut Outputs) {
         if !self.homes.acquiring.contains_key(&key) {
             let ask_again_us = now.monotonic_us.saturating_add(self.config.retransmit_us);
-            let acquiring = Acquiring { granted: None, parked: Vec::new(), ask_again_us };
+            let until_us = now.monotonic_us.saturating_add(self.config.home_wait_us);
+            let acquiring = Acquiring { granted: None, parked: Vec::new(), ask_again_us, until_us };
             self.homes.acquiring.insert(key.clone(), acquiring);
             self.route(home.leader, RoutedBody::HomeRequest { key }, out);
         }
@@ -355,7 +358,8 @@ impl Replica {
                 acquiring.parked.iter().filter(|p| late(p)).map(|p| (p.id, Refusal::HomeUnavailable)),
             );
             acquiring.parked.retain(|parked| !late(parked));
-            if acquiring.parked.is_empty() && acquiring.granted.is_none() {
+            let given_up = acquiring.parked.is_empty() && now.monotonic_us >= acquiring.until_us;
+            if given_up && acquiring.granted.is_none() {
                 self.homes.acquiring.remove(&key);
             } else if acquiring.granted.is_none() && now.monotonic_us >= acquiring.ask_again_us {
                 acquiring.ask_again_us = again_us;
