@@ -279,11 +279,11 @@ impl Rig {
         for link in self.links() {
             self.heal(link);
         }
-        for _ in 0..8 {
+        // Twice as long each time: the patience with a silent peer doubles too. At last every deadline has passed.
+        for doublings in 0..8 {
             self.deliver_everything();
-            self.wait(self.config.retransmit_us);
+            self.wait(100_000 << doublings);
         }
-        self.wait(self.config.home_wait_us.max(self.config.token_wait_us));
         self.deliver_everything();
     }
 
