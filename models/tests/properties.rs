@@ -311,10 +311,10 @@ impl Run {
     /// Notes what the clients were told.
     fn listen(&mut self) {
         for event in std::mem::take(&mut self.rig.events) {
-            if let Event::Trace(_, TraceEvent::Apply { write, dot, .. }) = &event {
-                if *self.dots.entry(*dot).or_insert(*write) != *write {
-                    self.reused = Some(*dot);
-                }
+            if let Event::Trace(_, TraceEvent::Apply { write, dot, .. }) = &event
+                && *self.dots.entry(*dot).or_insert(*write) != *write
+            {
+                self.reused = Some(*dot);
             }
             let Event::Done(client, outcome) = event else { continue };
             let operation = self.under_way.remove(&client).expect("what ends has begun");
