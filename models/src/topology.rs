@@ -365,6 +365,13 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_that_a_follower_names_twice_sends_to_it_once() {
+        let follower = Follower { of: vec![ReplicaId(0), ReplicaId(0)], readable: true };
+        let graph = Graph::new(&Topology::Ring, 1, vec![follower], Propagation::Relay).unwrap();
+        assert_eq!(graph.links().len(), 1);
+    }
+
+    #[test]
     fn a_follower_of_nobody_is_refused() {
         let follower = Follower { of: vec![], readable: false };
         let error = Graph::new(&Topology::Ring, 2, vec![follower], Propagation::Relay).unwrap_err();

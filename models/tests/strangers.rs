@@ -263,3 +263,41 @@ fn a_length_that_promises_too_much_is_refused() {
     let few: Vec<LogPosition> = vec![1; MAX_REPLICAS + 1];
     assert!(postcard::from_bytes::<VersionVector>(&postcard::to_allocvec(&few).unwrap()).is_err());
 }
+
+fn fenced_replica(me: &str) -> Replica {
+    let home = HomeLeader { reroute: Reroute::Follow, hand_over: HandOver::Fenced, ..HomeLeader::default() };
+    Replica::new(Arc::new(config(Rule::HomeLeader(home))), me.parse().unwrap())
+}
+
+/// What a replica sends in answer to a routed message about the record `h`, whose first home is B.
+fn told(replica: &mut Replica, from: &str, body: RoutedBody) -> Vec<RoutedBody> {
+    let (from, to) = (from.parse().unwrap(), replica.id());
+    let message = Message::Routed(Box::new(Routed { from, to, body }));
+    let mut out = Vec::new();
+    replica.step(Now::default(), Input::Peer { link: LinkId { from, to }, message }, &mut out);
+    out.into_iter()
+        .filter_map(|output| match output {
+            Output::Send { message: Message::Routed(routed), .. } => Some(routed.body),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_leader_that_only_heard_of_a_hand_over_gives_no_grant() {
+    let mut hearer = fenced_replica("C");
+    let moved = RoutedBody::HomeMoved { key: "h".into(), leader: ReplicaId(0), epoch: 2 };
+    assert_eq!(told(&mut hearer, "B", moved.clone()), []);
+    // It may lack the writes of the old home: A must ask there.
+    assert_eq!(told(&mut hearer, "A", RoutedBody::HomeRequest { key: "h".into() }), [moved]);
+}
+
+#[test]
+fn an_epoch_at_the_end_of_its_range_is_not_counted_on() {
+    let mut home = fenced_replica("A");
+    let claim = RoutedBody::HomeMoved { key: "h".into(), leader: ReplicaId(0), epoch: 1 };
+    assert_eq!(told(&mut home, "C", claim), [RoutedBody::HomeRequest { key: "h".into() }]);
+    let grant = RoutedBody::HomeGrant { key: "h".into(), epoch: u32::MAX, applied: VersionVector::new() };
+    assert_eq!(told(&mut home, "B", grant.clone()), []);
+    assert_eq!(told(&mut home, "C", RoutedBody::HomeRequest { key: "h".into() }), [grant]);
+}
