@@ -296,9 +296,7 @@ fn follower_links(leaders: usize, followers: &[Follower]) -> Result<Vec<LinkId>,
             let of = if names.is_empty() { "nobody".to_string() } else { names.join(", ") };
             return Err(TopologyError::BadFollower { follower: to, of, last });
         }
-        // Whoever is named twice sends once: a second link would never come up, and keep every log for ever.
-        let of: BTreeSet<ReplicaId> = follower.of.iter().copied().collect();
-        links.extend(of.into_iter().map(|from| LinkId { from, to }));
+        links.extend(follower.of.iter().map(|&from| LinkId { from, to }));
     }
     Ok(links)
 }
