@@ -37,9 +37,18 @@ impl Run<'_> {
                 {
                     self.cluster.give_up(*replica);
                 }
+                let record =
+                    |effect| self.recorder.record(|t| Event::Nemesis { t, fault: fault.clone(), effect });
+                // A process is dead some time before that is known: its clients notice first.
+                let strikes_at_once = matches!(fault, Fault::Kill(_) | Fault::Pause(_));
+                if strikes_at_once {
+                    record(String::new());
+                }
                 let effect = self.cluster.apply(fault).await?;
+                if !strikes_at_once {
+                    record(effect);
+                }
                 self.show(fault);
-                self.recorder.record(|t| Event::Nemesis { t, fault: fault.clone(), effect });
             }
         }
         Ok(())
