@@ -3,5 +3,7 @@
 //! The live arena and the command line: runner, nemesis, link proxies, nodes, systems under test, results, reports.
 
 pub mod clock_file;
+pub mod exit;
 pub mod node;
 pub mod runner;
+pub mod store;
