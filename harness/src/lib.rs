@@ -5,5 +5,6 @@
 pub mod clock_file;
 pub mod exit;
 pub mod node;
+pub mod report;
 pub mod runner;
 pub mod store;

@@ -1,0 +1,180 @@
+//! The text summary on standard output: verdict first, evidence in place, the repeat command last; 80 columns.
+
+use super::{
+    Format, Mark, Paint, Property, Report, Summary,
+    figures::{grouped, latency, wrap},
+    tour,
+};
+use quarrel_models::fate::Fate;
+use quarrel_workloads::verdict::Verdict;
+use std::io::{self, Write};
+
+/// The width that lines keep to, where their words let them.
+pub(super) const WIDTH: usize = 80;
+/// The width of a property's name.
+const NAME: usize = 20;
+/// Where a property's words begin.
+const INDENT: usize = 5 + NAME + 1;
+/// The most cases that are told of one property; JSON and `ledger.jsonl` have more.
+const EXAMPLES: usize = 2;
+
+/// The text summary.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Text {
+    /// Colours or none.
+    pub paint: Paint,
+    /// Whether an unknown verdict counts as a failure here.
+    pub ci: bool,
+}
+
+impl Format for Text {
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        for (at, run) in report.runs.iter().enumerate() {
+            if at > 0 {
+                writeln!(out)?;
+            }
+            self.run(run, out)?;
+        }
+        if let Some(again) = &report.tour {
+            writeln!(out)?;
+            tour::write(&report.runs, again, self.paint, out)?;
+        }
+        Ok(())
+    }
+}
+
+impl Text {
+    /// One run.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn run(&self, run: &Summary, out: &mut dyn Write) -> io::Result<()> {
+        self.head(run, out)?;
+        for property in run.of(Verdict::Fail).chain(run.of(Verdict::Unknown)) {
+            self.property(property, out)?;
+        }
+        for mark in run.marks.iter().filter(|mark| mark.required && mark.count == 0) {
+            self.missing(mark, out)?;
+        }
+        let quiet = run.of(Verdict::Pass).filter(|property| !property.notable).count();
+        for property in run.of(Verdict::Pass).filter(|property| property.notable) {
+            self.property(property, out)?;
+        }
+        if quiet > 0 {
+            let rest = if quiet == 1 { "property holds" } else { "properties hold" };
+            writeln!(out, "  {} {quiet} more {rest}", self.paint.verdict(Verdict::Pass, "ok"))?;
+        }
+        self.foot(run, out)
+    }
+
+    fn head(&self, run: &Summary, out: &mut dyn Write) -> io::Result<()> {
+        let word = run.verdict.to_string().to_uppercase();
+        let variant =
+            if run.variant.is_empty() { String::new() } else { format!(" ({})", run.variant) };
+        let interrupted = if run.interrupted { "  interrupted" } else { "" };
+        writeln!(
+            out,
+            "{} {}  {} x{}  {}{variant}  seed {}  {:.1}s{interrupted}",
+            self.paint.verdict(run.verdict, &word),
+            self.paint.bold(&run.scenario),
+            run.topology,
+            run.leaders,
+            run.strategy,
+            run.seed,
+            run.seconds,
+        )
+    }
+
+    fn property(&self, property: &Property, out: &mut dyn Write) -> io::Result<()> {
+        self.line(property.verdict, &property.name, &property.detail, out)?;
+        for case in property.evidence.iter().take(EXAMPLES) {
+            indented(case, 7, out)?;
+        }
+        Ok(())
+    }
+
+    fn missing(&self, mark: &Mark, out: &mut dyn Write) -> io::Result<()> {
+        let detail = format!("never arose: {}", mark.about);
+        self.line(Verdict::Unknown, &mark.name, &detail, out)
+    }
+
+    fn line(&self, verdict: Verdict, name: &str, detail: &str, out: &mut dyn Write) -> io::Result<()> {
+        let sign = self.paint.verdict(verdict, sign(verdict));
+        let mut lines = wrap(detail, WIDTH - INDENT).into_iter();
+        writeln!(out, "  {sign} {name:<NAME$} {}", lines.next().unwrap_or_default())?;
+        lines.try_for_each(|line| writeln!(out, "{:INDENT$}{line}", ""))
+    }
+
+    fn foot(&self, run: &Summary, out: &mut dyn Write) -> io::Result<()> {
+        let fates = Fate::ALL.into_iter().filter(|&fate| run.fate(fate) > 0);
+        let fates: Vec<String> =
+            fates.map(|fate| format!("{} {}", fate.name(), grouped(run.fate(fate)))).collect();
+        if !fates.is_empty() {
+            self.labelled("fates", &fates, out)?;
+        }
+        let operations = run.operations;
+        let mut figures = vec![
+            format!("{} operations", grouped(operations.total())),
+            format!("ok {}", grouped(operations.ok)),
+            format!("fail {}", grouped(operations.fail)),
+            format!("info {}", grouped(operations.info)),
+        ];
+        let (hit, required) = run.marks_hit();
+        if required > 0 {
+            figures.insert(0, format!("marks {hit}/{required}"));
+        }
+        self.labelled("load", &figures, out)?;
+        if let Some(times) = run.latency {
+            let pair = |name: &str, p50, p99| format!("{name} p50 {} p99 {}", latency(p50), latency(p99));
+            let times = [
+                pair("writes", times.write_p50, times.write_p99),
+                pair("reads", times.read_p50, times.read_p99),
+            ];
+            self.labelled("time", &times, out)?;
+        }
+        if let Some(results) = &run.results {
+            self.labelled("run", std::slice::from_ref(results), out)?;
+        }
+        if run.verdict == Verdict::Unknown {
+            let weight = if self.ci { "it fails, since CI=true" } else { "only a warning unless CI=true" };
+            self.labelled("note", &[format!("too little was seen to say pass; {weight}")], out)?;
+        }
+        self.labelled("again", std::slice::from_ref(&run.again), out)
+    }
+
+    /// A label, and parts that are broken between them only.
+    fn labelled(&self, label: &str, parts: &[String], out: &mut dyn Write) -> io::Result<()> {
+        let label = self.paint.dim(&format!("{label:<5}"));
+        let mut line = String::new();
+        let mut first = true;
+        for part in parts {
+            if !line.is_empty() && 8 + line.chars().count() + 2 + part.chars().count() > WIDTH {
+                write_labelled(&label, first, &line, out)?;
+                first = false;
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push_str("  ");
+            }
+            line.push_str(part);
+        }
+        write_labelled(&label, first, &line, out)
+    }
+}
+
+fn write_labelled(label: &str, first: bool, line: &str, out: &mut dyn Write) -> io::Result<()> {
+    if first { writeln!(out, "  {label} {line}") } else { writeln!(out, "        {line}") }
+}
+
+/// A sentence in lines that begin after `indent` spaces.
+pub(super) fn indented(text: &str, indent: usize, out: &mut dyn Write) -> io::Result<()> {
+    wrap(text, WIDTH - indent).iter().try_for_each(|line| writeln!(out, "{:indent$}{line}", ""))
+}
+
+const fn sign(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "ok",
+        Verdict::Unknown => "??",
+        Verdict::Fail => "x ",
+    }
+}
