@@ -5,6 +5,8 @@
 pub mod clock_file;
 pub mod exit;
 pub mod node;
+pub mod proxy;
 pub mod report;
 pub mod runner;
 pub mod store;
+pub mod systems;

@@ -6,4 +6,6 @@
 pub mod contract;
 pub mod history;
 pub mod scenario;
+pub mod schedule;
 pub mod verdict;
+pub mod workload;

@@ -1,5 +1,307 @@
-//! Carries a scenario out against a system under test: phases, clients, recorder, nemesis.
+//! Carries a scenario out against a system under test: warm up, storm, heal, quiesce, read all replicas, judge.
+//!
+//! The rooms: `client` what one client does, `transport` its connections, `recorder` the history and the latencies,
+//! `storm` the nemesis at work, `finale` rest and final reads, `live` what a display sees, `interrupt` Ctrl-C.
 
+mod client;
+mod finale;
+mod interrupt;
 mod live;
+mod recorder;
+mod storm;
+mod transport;
 
+pub use interrupt::Interrupt;
 pub use live::{Live, Snapshot};
+pub use recorder::Latency;
+
+use crate::systems::reference::{Endpoints, ReferenceCluster, SystemError};
+use client::{Client, Move, Pace};
+use quarrel_models::{
+    id::{ClientId, ReplicaId},
+    random::Stream,
+    session::Session,
+};
+use quarrel_workloads::{
+    history::{Event, FORMAT_VERSION, Header, Phase, Quiescence, Reader},
+    judge::{Judge, Judgement},
+    scenario::Scenario,
+    schedule::{self, Planned},
+    workload::Generator,
+};
+use recorder::{Recorder, Recording};
+use std::{
+    fs::File,
+    io::{BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use transport::Transport;
+
+/// Threads for the clients: more than the machine's two cores cost more than they bring.
+const CLIENT_THREADS: usize = 2;
+/// How often a phase looks whether a node has died or the disk has failed.
+const WATCH: Duration = Duration::from_millis(25);
+
+/// A run to be made.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// The scenario, resolved and valid.
+    pub scenario: Scenario,
+    /// The seed of everything that is drawn.
+    pub seed: u64,
+    /// The run's folder; it exists. The runner writes the history, the nemesis' acts, the ledger, the latencies, the
+    /// apply logs and the nodes' logs into it.
+    pub folder: PathBuf,
+    /// The program that has the subcommand `node`: this one.
+    pub program: PathBuf,
+    /// What a display sees.
+    pub live: Arc<Live>,
+    /// The wish to stop early.
+    pub interrupt: Interrupt,
+}
+
+/// A run that was made.
+#[derive(Debug)]
+pub struct RunOutcome {
+    /// What the checkers say.
+    pub judgement: Judgement,
+    /// How long it took, the judging included.
+    pub seconds: f64,
+    /// Whether it was stopped early.
+    pub interrupted: bool,
+    /// How long operations took.
+    pub latency: Latency,
+}
+
+/// A run that could not be made, or not to its end. What was recorded is in its folder.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A process, a port, a file or the disk could not be had.
+    #[error("{0}")]
+    Environment(String),
+    /// A defect of quarrel itself.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<SystemError> for RunError {
+    fn from(error: SystemError) -> Self {
+        Self::Environment(error.to_string())
+    }
+}
+
+fn disk(error: std::io::Error) -> RunError {
+    RunError::Environment(format!("cannot write the run's folder: {error}; is the disk full?"))
+}
+
+/// Makes a run. Blocks until it has ended; every process that it started has then ended too.
+///
+/// # Errors
+/// [`RunError`] if the run could not be made or ended early by itself.
+pub fn run(request: &RunRequest) -> Result<RunOutcome, RunError> {
+    let began = Instant::now();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CLIENT_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| RunError::Environment(format!("cannot start the clients' threads: {error}")))?;
+    let (latency, interrupted) = runtime.block_on(make(request))?;
+    drop(runtime);
+    let judgement = judge(&request.folder)?;
+    Ok(RunOutcome { judgement, seconds: began.elapsed().as_secs_f64(), interrupted, latency })
+}
+
+/// Judges the history in a run's folder, and writes the ledger beside it.
+///
+/// # Errors
+/// [`RunError`] if the history cannot be read or the ledger not be written.
+pub fn judge(folder: &Path) -> Result<Judgement, RunError> {
+    let history = File::open(folder.join("history.jsonl")).map_err(disk)?;
+    let ledger = File::create(folder.join("ledger.jsonl")).map_err(disk)?;
+    let internal = |error: &dyn std::fmt::Display| RunError::Internal(format!("the history cannot be read back: {error}"));
+    let mut reader =
+        Reader::new(BufReader::with_capacity(1 << 20, history)).map_err(|error| internal(&error))?;
+    let mut judge = Judge::new(reader.header()).map_err(|error| internal(&error))?;
+    for event in reader.by_ref() {
+        judge.observe(&event.map_err(|error| internal(&error))?);
+    }
+    let mut ledger = BufWriter::new(ledger);
+    let judgement = judge.finish(&mut ledger).map_err(disk)?;
+    ledger.flush().map_err(disk)?;
+    Ok(judgement)
+}
+
+async fn make(request: &RunRequest) -> Result<(Latency, bool), RunError> {
+    let RunRequest { scenario, seed, folder, program, live, interrupt } = request;
+    let schedule = schedule::schedule(scenario, *seed)
+        .map_err(|error| RunError::Internal(format!("the scenario was not checked: {error}")))?;
+    let cluster = ReferenceCluster::start(scenario, folder, *seed, program).await?;
+    let header = Header {
+        quarrel: "history".to_owned(),
+        v: FORMAT_VERSION,
+        seed: *seed,
+        started: jiff::Timestamp::now().to_string(),
+        system: scenario.cluster.system.clone(),
+        scenario: scenario.clone(),
+    };
+    let recording = Recording::start(folder, &header, Arc::clone(live)).map_err(disk)?;
+    let (stop, stopped) = watch::channel(false);
+    let mut run = Run {
+        scenario,
+        folder,
+        live,
+        interrupt,
+        crew: Crew::start(scenario, *seed, &cluster, recording.recorder(), &stopped)?,
+        cluster,
+        recorder: recording.recorder().clone(),
+        stop,
+    };
+    let ended = run.phases(&schedule).await;
+    // Whatever happened: the nodes end before the run does.
+    run.cluster.stop().await;
+    let quiescence = ended?;
+    let replicas = run.cluster.graph().replicas();
+    finale::read_conflict_logs(folder, replicas, &run.recorder).map_err(disk)?;
+    run.recorder.record(|t| Event::End { t, quiescence });
+    let latency = recording.finish().map_err(disk)?;
+    Ok((latency, interrupt.is_requested()))
+}
+
+/// The clients, and how orders to move reach them.
+#[derive(Debug)]
+struct Crew {
+    tasks: JoinSet<()>,
+    orders: Vec<mpsc::UnboundedSender<Move>>,
+}
+
+impl Crew {
+    fn start(
+        scenario: &Scenario,
+        seed: u64,
+        cluster: &ReferenceCluster,
+        recorder: &Recorder,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Self, RunError> {
+        let homes = client_homes(scenario, cluster);
+        let mut crew = Self { tasks: JoinSet::new(), orders: Vec::new() };
+        for number in 0..scenario.clients.count {
+            let id = ClientId(number);
+            let (order, moves) = mpsc::unbounded_channel();
+            let client = Client {
+                session: Session::new(id, scenario.strategy.read_handler(), scenario.clients.token),
+                generator: Generator::new(scenario, id, seed),
+                at: homes[number as usize % homes.len()],
+                transport: new_transport(cluster.endpoints(), scenario)?,
+                recorder: recorder.clone(),
+                pace: pace_of(scenario),
+                pauses: Stream::new(seed, "pauses", number.into()),
+                moves,
+                pending: None,
+                stop: stop.clone(),
+            };
+            crew.orders.push(order);
+            crew.tasks.spawn(client.run());
+        }
+        Ok(crew)
+    }
+}
+
+fn new_transport(endpoints: Arc<Endpoints>, scenario: &Scenario) -> Result<Transport, RunError> {
+    Transport::new(endpoints, scenario.clients.timeout.duration())
+        .map_err(|error| RunError::Environment(format!("cannot make an HTTP client: {error}")))
+}
+
+/// Where the clients begin: on the leaders in turn.
+fn client_homes(_scenario: &Scenario, cluster: &ReferenceCluster) -> Vec<ReplicaId> {
+    cluster.graph().leaders().collect()
+}
+
+fn pace_of(scenario: &Scenario) -> Pace {
+    if scenario.clients.rate > 0.0 {
+        Pace::Open { rate: scenario.clients.rate / f64::from(scenario.clients.count.max(1)), due: Instant::now() }
+    } else {
+        Pace::Closed { think: scenario.clients.think.duration() }
+    }
+}
+
+/// A run under way.
+struct Run<'a> {
+    scenario: &'a Scenario,
+    folder: &'a Path,
+    live: &'a Live,
+    interrupt: &'a Interrupt,
+    cluster: ReferenceCluster,
+    crew: Crew,
+    recorder: Recorder,
+    stop: watch::Sender<bool>,
+}
+
+impl Run<'_> {
+    async fn phases(&mut self, schedule: &[Planned]) -> Result<Quiescence, RunError> {
+        let phases = &self.scenario.phases;
+        self.enter(Phase::WarmUp, phases.warm_up.duration());
+        self.load_until(Instant::now() + phases.warm_up.duration()).await?;
+        self.enter(Phase::Storm, phases.storm.duration());
+        self.storm(schedule).await?;
+        self.enter(Phase::Heal, phases.recovery.duration());
+        self.heal().await?;
+        self.load_until(Instant::now() + phases.recovery.duration()).await?;
+        self.stop_clients().await;
+        self.enter(Phase::Quiesce, phases.quiesce.duration());
+        let quiescence = finale::quiesce(&mut self.cluster, phases.quiesce.duration(), self.interrupt).await?;
+        self.enter(Phase::ReadAll, Duration::ZERO);
+        finale::read_all(&self.cluster, &self.recorder).await?;
+        Ok(if self.interrupt.is_requested() { Quiescence::Interrupted } else { quiescence })
+    }
+
+    fn enter(&self, phase: Phase, planned: Duration) {
+        self.recorder.record(|t| Event::Phase { t, phase });
+        self.live.enter(phase, planned);
+    }
+
+    /// Lets the clients work until then, or until the wish to stop, the bound on operations, or a failure.
+    async fn load_until(&mut self, deadline: Instant) -> Result<(), RunError> {
+        while Instant::now() < deadline && !self.is_over() {
+            self.watch()?;
+            let wait = WATCH.min(deadline.saturating_duration_since(Instant::now()));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.interrupt.requested() => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let bound = self.scenario.phases.operations;
+        self.interrupt.is_requested() || (bound > 0 && self.recorder.ended() >= bound)
+    }
+
+    /// Nothing may fail unnoticed.
+    fn watch(&mut self) -> Result<(), RunError> {
+        if let Some(error) = self.recorder.error() {
+            return Err(RunError::Environment(format!("cannot write the history: {error}; is the disk full?")));
+        }
+        Ok(self.cluster.check_alive()?)
+    }
+
+    async fn heal(&mut self) -> Result<(), RunError> {
+        for (fault, effect) in self.cluster.heal().await? {
+            self.recorder.record(|t| Event::Nemesis { t, fault, effect });
+        }
+        self.live.update(|snapshot| snapshot.faults.clear());
+        Ok(())
+    }
+
+    /// Every client ends its operation: that takes no longer than its patience.
+    async fn stop_clients(&mut self) {
+        self.stop.send_replace(true);
+        while self.crew.tasks.join_next().await.is_some() {}
+    }
+}

@@ -1,22 +1,40 @@
 //! Scenarios: cluster, strategy, workload, clients, phases, nemesis, marks and contract of a run, as TOML.
 //!
 //! One table per part. The types here are the file format: the JSON Schema is generated from them, unknown keys are
-//! errors, and every default is written in [`defaults`].
+//! errors, and every default is written in the module `defaults`.
 
+mod locate;
 pub mod nemesis;
+mod overrides;
+mod parse;
+mod problem;
+mod quicken;
+mod resolve;
+mod schema;
+mod shipped;
 mod span;
+mod validate;
 
+pub use overrides::{FromText, Overrides, SETTINGS, Setting, StrategyName};
+pub use parse::parse;
+pub use problem::{Problem, ScenarioError};
+pub use resolve::{Origin, Resolved};
+pub use schema::schema_json;
+pub use shipped::{TOUR, shipped, shipped_text};
 pub use span::{OneOrMany, Span};
+pub use validate::{handlers_for, validate};
 
 use crate::contract::Contract;
 use nemesis::Nemesis;
 use quarrel_models::{
     fault::LinkQuality,
+    id::{ClientId, ReplicaId},
     strategy::Strategy,
     topology::{Follower, Graph, Propagation, Topology, TopologyError},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -148,6 +166,8 @@ pub struct Clients {
     pub timeout: Span,
     /// Whether clients hand their session token to the replica that they ask.
     pub token: bool,
+    /// The share of reads that go to a readable follower instead of the client's leader, 0 to 1.
+    pub follower_reads: f64,
 }
 
 /// How long each phase takes.
@@ -206,6 +226,7 @@ mod defaults {
                 think: Span::from_millis(10),
                 timeout: Span::from_millis(2000),
                 token: false,
+                follower_reads: 0.0,
             }
         }
     }
@@ -243,6 +264,29 @@ impl Cluster {
     }
 }
 
+impl Clients {
+    /// All clients, from `c0`.
+    pub fn ids(&self) -> impl Iterator<Item = ClientId> + use<> {
+        (0..self.count).map(ClientId)
+    }
+}
+
+impl Cluster {
+    /// The leader that the client is bound to at the start: clients are dealt out in turn.
+    #[must_use]
+    pub fn first_leader(&self, client: ClientId) -> ReplicaId {
+        ReplicaId::from_index(client.0 as usize % self.leaders)
+    }
+}
+
+impl Phases {
+    /// How long clients work: the phases with load together.
+    #[must_use]
+    pub fn load(&self) -> Duration {
+        self.warm_up.duration() + self.storm.duration() + self.recovery.duration()
+    }
+}
+
 impl Workload {
     /// The name, as scenarios spell it.
     #[must_use]
@@ -255,3 +299,26 @@ impl Workload {
         }
     }
 }
+
+/// The marks of the registry, as tests of this crate know them.
+#[cfg(test)]
+pub(crate) const TEST_MARKS: &[&str] = &[
+    "concurrent-writes",
+    "partition",
+    "skew-exceeded-edit-gap",
+    "relocated",
+    "relocated-in-flight",
+    "killed",
+    "killed-with-writes-in-flight",
+    "restarted",
+    "paused",
+    "offline-writes",
+    "follower-read",
+    "siblings",
+    "deleted",
+    "slow-link",
+    "all-faults-healed",
+];
+
+#[cfg(test)]
+mod tests;

@@ -172,7 +172,7 @@ pub struct Relocate {
     pub in_flight: bool,
     /// Whether it takes its session token along, if clients carry one.
     pub token: bool,
-    /// How many clients move at once.
+    /// How many clients move at once; one if absent.
     pub clients: Option<u32>,
     /// At these times.
     pub at: Vec<Span>,

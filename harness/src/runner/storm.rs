@@ -1,0 +1,73 @@
+//! The storm: the nemesis carries out its schedule while the clients work.
+
+use super::{Run, RunError, client::Move};
+use quarrel_models::fault::Fault;
+use quarrel_workloads::{
+    history::Event,
+    schedule::{Action, Planned},
+};
+use std::time::Instant;
+
+impl Run<'_> {
+    pub(super) async fn storm(&mut self, schedule: &[Planned]) -> Result<(), RunError> {
+        let began = Instant::now();
+        for entry in schedule {
+            self.load_until(began + entry.at).await?;
+            if self.is_over() {
+                return Ok(());
+            }
+            self.act(entry).await?;
+        }
+        self.load_until(began + self.scenario.phases.storm.duration()).await
+    }
+
+    async fn act(&mut self, entry: &Planned) -> Result<(), RunError> {
+        match &entry.action {
+            Action::Relocate { client, to, token, in_flight } => {
+                // The client itself records the move when it makes it. It is there as long as the run is.
+                if let Some(orders) = self.crew.orders.get(client.0 as usize) {
+                    let _ = orders.send(Move { to: *to, token: *token, in_flight: *in_flight });
+                }
+                let fault = entry.action.fault();
+                self.live.update(|snapshot| snapshot.last = fault.to_string());
+            }
+            Action::Fault(fault) => {
+                if self.is_for_good(entry)
+                    && let Fault::Kill(replica) = fault
+                {
+                    self.cluster.give_up(*replica);
+                }
+                let effect = self.cluster.apply(fault).await?;
+                self.show(fault);
+                self.recorder.record(|t| Event::Nemesis { t, fault: fault.clone(), effect });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_for_good(&self, entry: &Planned) -> bool {
+        entry.cause.table == "kill"
+            && self.scenario.nemesis.kill.0.get(entry.cause.index).is_some_and(|kill| kill.for_good)
+    }
+
+    /// Keeps the list of faults that are on.
+    fn show(&self, fault: &Fault) {
+        let text = fault.to_string();
+        self.live.update(|snapshot| {
+            match fault {
+                Fault::Heal(_) => snapshot.faults.retain(|on| !["cut", "stall", "degrade"].iter().any(|kind| on.starts_with(kind))),
+                Fault::Clock(replica, change) => {
+                    let prefix = format!("clock {replica} ");
+                    snapshot.faults.retain(|on| !on.starts_with(&prefix));
+                    if *change != quarrel_models::fault::ClockChange::Reset {
+                        snapshot.faults.push(text.clone());
+                    }
+                }
+                Fault::Restart(replica) => snapshot.faults.retain(|on| *on != format!("kill {replica}")),
+                Fault::Resume(replica) => snapshot.faults.retain(|on| *on != format!("pause {replica}")),
+                _ => snapshot.faults.push(text.clone()),
+            }
+            snapshot.last = text;
+        });
+    }
+}

@@ -1,0 +1,555 @@
+//! The reference cluster: nodes as processes, a link proxy for every directed replication link and every leader's
+//! client link, a clock file for every node.
+
+mod process;
+
+pub use process::own_program;
+
+use crate::{
+    clock_file::{ClockWriter, monotonic_ns, real_ns},
+    node::{MAX_PAGE, NodeSpec, SECRET_HEADER, StatePage, Status},
+    proxy::{Counters, Gate, Kind, LinkOptions, Proxy, ProxyRuntime, Shape},
+};
+use process::{NodeProcess, SpawnPlan};
+use quarrel_models::{
+    clock::ClockSetting,
+    fault::{ClockChange, Fault, LinkQuality},
+    id::{LinkId, ReplicaId},
+    topology::Graph,
+    value::Key,
+    version::Cell,
+};
+use quarrel_workloads::scenario::Scenario;
+use std::{
+    collections::BTreeMap,
+    io::Read as _,
+    net::SocketAddr,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+/// How long a node may take to answer a question of the harness.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the system under test could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// A node did not start, or ended by itself.
+    #[error("{replica} {what}; its log is {log}", log = log.display())]
+    Node {
+        /// The node.
+        replica: ReplicaId,
+        /// What happened to it.
+        what: String,
+        /// Where it says why.
+        log: PathBuf,
+    },
+    /// A file or a port could not be had.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A node gave no proper answer to the harness.
+    #[error("{replica} did not answer the harness: {why}")]
+    Control {
+        /// The node.
+        replica: ReplicaId,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Where clients reach each replica now; `None` while its process is down.
+#[derive(Debug)]
+pub struct Endpoints(Vec<RwLock<Option<SocketAddr>>>);
+
+impl Endpoints {
+    /// Where clients reach the replica.
+    #[must_use]
+    pub fn get(&self, replica: ReplicaId) -> Option<SocketAddr> {
+        *self.0[replica.index()].read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, replica: ReplicaId, address: Option<SocketAddr>) {
+        *self.0[replica.index()].write().unwrap_or_else(PoisonError::into_inner) = address;
+    }
+}
+
+/// A running reference cluster. Dropping it kills its nodes and closes its links.
+#[derive(Debug)]
+pub struct ReferenceCluster {
+    graph: Graph,
+    endpoints: Arc<Endpoints>,
+    nodes: Vec<Node>,
+    links: BTreeMap<LinkId, Proxy>,
+    client_links: BTreeMap<ReplicaId, Proxy>,
+    base_quality: LinkQuality,
+    secret: String,
+    control: reqwest::Client,
+    program: PathBuf,
+    /// After the proxies, so that they are closed first.
+    _proxies: ProxyRuntime,
+}
+
+#[derive(Debug)]
+struct Node {
+    replica: ReplicaId,
+    process: Option<NodeProcess>,
+    paused: bool,
+    /// Killed, never to be started again.
+    gone_for_good: bool,
+    clock: ClockWriter,
+    plan: SpawnPlan,
+}
+
+impl ReferenceCluster {
+    /// Starts a cluster whose files are in `folder`, from the program that has the subcommand `node`.
+    ///
+    /// # Errors
+    /// [`SystemError`] if a file, a port or a process could not be had.
+    pub async fn start(
+        scenario: &Scenario,
+        folder: &Path,
+        seed: u64,
+        program: &Path,
+    ) -> Result<Self, SystemError> {
+        let graph = scenario
+            .cluster
+            .graph()
+            .map_err(|error| failed("lay out the cluster")(std::io::Error::other(error)))?;
+        let proxies = ProxyRuntime::new().map_err(failed("start the link proxies"))?;
+        let open = |name: String, kind| {
+            proxies.start(LinkOptions { name, kind, seed, target: None }).map_err(failed("open a link proxy"))
+        };
+        let mut links = BTreeMap::new();
+        for &link in graph.links() {
+            links.insert(link, open(link.to_string(), Kind::Frames)?);
+        }
+        let mut client_links = BTreeMap::new();
+        if scenario.cluster.proxy_clients {
+            for replica in graph.replicas() {
+                client_links.insert(replica, open(format!("clients>{replica}"), Kind::Bytes)?);
+            }
+        }
+        for sub in ["nodes", "log", "apply"] {
+            std::fs::create_dir_all(folder.join(sub)).map_err(failed("create the run's folders"))?;
+        }
+        let secret = new_secret()?;
+        let mut nodes = Vec::new();
+        for replica in graph.replicas() {
+            nodes.push(prepare_node(scenario, folder, replica, &graph, &links, &secret)?);
+        }
+        let control = reqwest::Client::builder()
+            .timeout(CONTROL_TIMEOUT)
+            .no_proxy()
+            .build()
+            .map_err(|error| failed("make a control client")(std::io::Error::other(error)))?;
+        let endpoints = Arc::new(Endpoints(graph.replicas().map(|_| RwLock::new(None)).collect()));
+        let base_quality = scenario.cluster.link;
+        let mut cluster = Self {
+            graph,
+            endpoints,
+            nodes,
+            links,
+            client_links,
+            base_quality,
+            secret,
+            control,
+            program: program.to_owned(),
+            _proxies: proxies,
+        };
+        for link in cluster.graph.links().to_vec() {
+            cluster.shape(&[link], cluster.healthy())?;
+        }
+        for replica in cluster.graph.replicas() {
+            cluster.spawn(replica).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// The replicas and links.
+    #[must_use]
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Where clients reach each replica, kept up to date.
+    #[must_use]
+    pub fn endpoints(&self) -> Arc<Endpoints> {
+        Arc::clone(&self.endpoints)
+    }
+
+    /// The replicas whose processes run.
+    pub fn live(&self) -> impl Iterator<Item = ReplicaId> + '_ {
+        self.nodes.iter().filter(|node| node.process.is_some()).map(|node| node.replica)
+    }
+
+    /// A node that has ended by itself, if one has.
+    ///
+    /// # Errors
+    /// [`SystemError::Node`] names it.
+    pub fn check_alive(&mut self) -> Result<(), SystemError> {
+        for node in &mut self.nodes {
+            if let Some(process) = &mut node.process
+                && let Some(what) = process.ended()
+            {
+                return Err(SystemError::Node { replica: node.replica, what, log: node.plan.log.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    async fn spawn(&mut self, replica: ReplicaId) -> Result<(), SystemError> {
+        let node = &mut self.nodes[replica.index()];
+        let (process, listening) = NodeProcess::spawn(&self.program, &node.plan)
+            .await
+            .map_err(|what| SystemError::Node { replica, what, log: node.plan.log.clone() })?;
+        node.process = Some(process);
+        node.paused = false;
+        for (link, proxy) in &self.links {
+            if link.to == replica {
+                proxy.set_target(listening.replication);
+            }
+        }
+        let address = match self.client_links.get(&replica) {
+            Some(proxy) => {
+                proxy.set_target(listening.http);
+                proxy.address()
+            }
+            None => listening.http,
+        };
+        self.endpoints.set(replica, Some(address));
+        Ok(())
+    }
+
+    /// Does what the nemesis asks, and says what that did.
+    ///
+    /// Relocation is the clients' affair and does nothing here.
+    ///
+    /// # Errors
+    /// [`SystemError`] if it could not be done.
+    pub async fn apply(&mut self, fault: &Fault) -> Result<String, SystemError> {
+        match fault {
+            Fault::Cut(links) => self.shape(links, Shape { gate: Gate::Cut, ..self.healthy() }),
+            Fault::Stall(links) => self.shape(links, Shape { gate: Gate::Stall, ..self.healthy() }),
+            Fault::Degrade(links, quality) => self.shape(links, shape_of(quality)),
+            Fault::Heal(links) => {
+                let effect = self.describe(links);
+                self.shape(links, self.healthy())?;
+                Ok(effect)
+            }
+            Fault::Clock(replica, change) => self.set_clock(*replica, *change),
+            Fault::Relocate { .. } => Ok(String::new()),
+            Fault::Kill(replica) => self.kill(*replica).await,
+            Fault::Restart(replica) => {
+                self.spawn(*replica).await?;
+                Ok(String::new())
+            }
+            Fault::Pause(replica) => self.signal(*replica, rustix::process::Signal::STOP, true),
+            Fault::Resume(replica) => self.signal(*replica, rustix::process::Signal::CONT, false),
+        }
+    }
+
+    /// Undoes every fault that is on, but for what was killed for good, and says what it did.
+    ///
+    /// # Errors
+    /// [`SystemError`] if something could not be undone.
+    pub async fn heal(&mut self) -> Result<Vec<(Fault, String)>, SystemError> {
+        let mut done = Vec::new();
+        let broken: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, proxy)| proxy.shape() != self.healthy())
+            .map(|(link, _)| *link)
+            .collect();
+        if !broken.is_empty() {
+            done.push(Fault::Heal(broken));
+        }
+        for node in &self.nodes {
+            if node.clock.setting() != ClockSetting::default() {
+                done.push(Fault::Clock(node.replica, ClockChange::Reset));
+            }
+            if node.paused {
+                done.push(Fault::Resume(node.replica));
+            }
+            if node.process.is_none() && !node.gone_for_good {
+                done.push(Fault::Restart(node.replica));
+            }
+        }
+        let mut healed = Vec::new();
+        for fault in done {
+            let effect = self.apply(&fault).await?;
+            healed.push((fault, effect));
+        }
+        Ok(healed)
+    }
+
+    /// Never start this replica again, not even to read it.
+    pub fn give_up(&mut self, replica: ReplicaId) {
+        self.nodes[replica.index()].gone_for_good = true;
+    }
+
+    fn healthy(&self) -> Shape {
+        shape_of(&self.base_quality)
+    }
+
+    fn shape(&self, links: &[LinkId], shape: Shape) -> Result<String, SystemError> {
+        for link in links {
+            if let Some(proxy) = self.links.get(link) {
+                proxy.set(shape).map_err(|error| failed("change a link")(std::io::Error::other(error)))?;
+            }
+        }
+        Ok(String::new())
+    }
+
+    /// What the faults of these links have done since the start.
+    fn describe(&self, links: &[LinkId]) -> String {
+        let mut sum = Counters::default();
+        for counters in links.iter().filter_map(|link| self.links.get(link)).map(Proxy::counters) {
+            sum.resets += counters.resets;
+            sum.refused += counters.refused;
+            sum.held += counters.held;
+            sum.dropped += counters.dropped;
+            sum.duplicated += counters.duplicated;
+            sum.reordered += counters.reordered;
+        }
+        let parts = [
+            (sum.resets, "connections reset"),
+            (sum.refused, "refused"),
+            (sum.held, "bytes held"),
+            (sum.dropped, "frames lost"),
+            (sum.duplicated, "frames doubled"),
+            (sum.reordered, "frames overtaken"),
+        ];
+        let told: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if told.is_empty() { String::new() } else { format!("so far {}", told.join(", ")) }
+    }
+
+    fn set_clock(&mut self, replica: ReplicaId, change: ClockChange) -> Result<String, SystemError> {
+        let clock = &mut self.nodes[replica.index()].clock;
+        let setting = changed(clock.setting(), change, real_ns(), monotonic_ns());
+        clock.set(setting).map_err(failed("write a clock file"))?;
+        let off_us = (setting.wall_ns(real_ns(), monotonic_ns()) - real_ns()) / 1000;
+        Ok(format!("now {:+.3} ms off", off_us as f64 / 1000.0))
+    }
+
+    async fn kill(&mut self, replica: ReplicaId) -> Result<String, SystemError> {
+        self.endpoints.set(replica, None);
+        let node = &mut self.nodes[replica.index()];
+        match node.process.take() {
+            None => Ok("it was not running".to_owned()),
+            Some(process) => {
+                process.kill().await.map_err(failed("kill a node"))?;
+                node.paused = false;
+                for (link, proxy) in &self.links {
+                    if link.to == replica {
+                        proxy.set_target(None);
+                    }
+                }
+                Ok(String::new())
+            }
+        }
+    }
+
+    fn signal(
+        &mut self,
+        replica: ReplicaId,
+        signal: rustix::process::Signal,
+        paused: bool,
+    ) -> Result<String, SystemError> {
+        let node = &mut self.nodes[replica.index()];
+        match &node.process {
+            None => Ok("it was not running".to_owned()),
+            Some(process) => {
+                process.signal(signal).map_err(failed("signal a node"))?;
+                node.paused = paused;
+                Ok(String::new())
+            }
+        }
+    }
+
+    /// How far a replica is.
+    ///
+    /// # Errors
+    /// [`SystemError::Control`] if it does not answer.
+    pub async fn status(&self, replica: ReplicaId) -> Result<Status, SystemError> {
+        self.ask(replica, "/v1/status").await
+    }
+
+    /// All records of a replica, page by page.
+    ///
+    /// # Errors
+    /// [`SystemError::Control`] if it does not answer; what `take` reports.
+    pub async fn read_all(
+        &self,
+        replica: ReplicaId,
+        mut take: impl FnMut(Key, Cell),
+    ) -> Result<u64, SystemError> {
+        let mut count = 0;
+        let mut after: Option<Key> = None;
+        loop {
+            let from =
+                after.as_ref().map(|key| format!("&after={}", percent_encode(key))).unwrap_or_default();
+            let page: StatePage =
+                self.ask(replica, &format!("/v1/state?limit={}{from}", MAX_PAGE / 4)).await?;
+            after = page.records.last().map(|(key, _)| key.clone());
+            count += page.records.len() as u64;
+            for (key, cell) in page.records {
+                take(key, cell);
+            }
+            if !page.more {
+                return Ok(count);
+            }
+        }
+    }
+
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        replica: ReplicaId,
+        path: &str,
+    ) -> Result<T, SystemError> {
+        let error = |why: String| SystemError::Control { replica, why };
+        let process =
+            self.nodes[replica.index()].process.as_ref().ok_or_else(|| error("it is not running".into()))?;
+        let url = format!("http://{}{path}", process.http());
+        let asked = self.control.get(url).header(SECRET_HEADER, &self.secret).send().await;
+        let answer = asked.and_then(reqwest::Response::error_for_status).map_err(|e| error(e.to_string()))?;
+        answer.json().await.map_err(|e| error(e.to_string()))
+    }
+
+    /// Ends all nodes in good order; what does not end in time is killed.
+    pub async fn stop(&mut self) {
+        for node in &mut self.nodes {
+            self.endpoints.set(node.replica, None);
+            if let Some(process) = node.process.take() {
+                let url = format!("http://{}/v1/shutdown", process.http());
+                // A node that does not answer is killed below.
+                let _ = self.control.post(url).header(SECRET_HEADER, &self.secret).send().await;
+                process.end().await;
+            }
+        }
+    }
+}
+
+fn prepare_node(
+    scenario: &Scenario,
+    folder: &Path,
+    replica: ReplicaId,
+    graph: &Graph,
+    links: &BTreeMap<LinkId, Proxy>,
+    secret: &str,
+) -> Result<Node, SystemError> {
+    let peers = graph
+        .targets(replica)
+        .filter_map(|to| links.get(&LinkId { from: replica, to }).map(|proxy| (to, proxy.address())))
+        .collect();
+    let file = |name: String| folder.join("nodes").join(name);
+    let spec = NodeSpec {
+        replica,
+        cluster: scenario.cluster.clone(),
+        strategy: scenario.strategy.clone(),
+        peers,
+        log: file(format!("{replica}.wal")),
+        clock: file(format!("{replica}.clock")),
+        apply: scenario.cluster.apply_log.then(|| folder.join("apply").join(format!("{replica}.jsonl"))),
+        secret: secret.to_owned(),
+    };
+    let clock = ClockWriter::create(&spec.clock).map_err(failed("create a clock file"))?;
+    let plan = SpawnPlan {
+        spec: file(format!("{replica}.json")),
+        log: folder.join("log").join(format!("{replica}.log")),
+    };
+    let text =
+        serde_json::to_vec_pretty(&spec).map_err(|error| failed("write a node's spec")(error.into()))?;
+    std::fs::write(&plan.spec, text).map_err(failed("write a node's spec"))?;
+    Ok(Node { replica, process: None, paused: false, gone_for_good: false, clock, plan })
+}
+
+fn failed(what: &'static str) -> impl Fn(std::io::Error) -> SystemError {
+    move |source| SystemError::Io { what: format!("could not {what}"), source }
+}
+
+/// 128 bits from the system: nobody on this machine guesses them.
+fn new_secret() -> Result<String, SystemError> {
+    let mut bytes = [0_u8; 16];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .map_err(failed("draw the run's secret"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn shape_of(quality: &LinkQuality) -> Shape {
+    Shape {
+        gate: Gate::Open,
+        latency: Duration::from_micros(quality.latency_us),
+        jitter: Duration::from_micros(quality.jitter_us),
+        bandwidth_bytes_per_second: NonZeroU64::new(quality.bandwidth_bytes_per_second),
+        loss_ppm: quality.loss_ppm,
+        duplicate_ppm: quality.duplicate_ppm,
+        reorder_ppm: quality.reorder_ppm,
+    }
+}
+
+/// The setting after a change, given the real and the monotonic time.
+fn changed(setting: ClockSetting, change: ClockChange, real_ns: i64, monotonic_ns: i64) -> ClockSetting {
+    let off_ns = setting.wall_ns(real_ns, monotonic_ns) - real_ns;
+    let beside = |offset_ns| ClockSetting { offset_ns, ..ClockSetting::default() };
+    match change {
+        ClockChange::Offset { us } => beside(us.saturating_mul(1000)),
+        ClockChange::Step { us } => beside(off_ns.saturating_add(us.saturating_mul(1000))),
+        ClockChange::Drift { ppm } => ClockSetting {
+            offset_ns: off_ns,
+            base_monotonic_ns: monotonic_ns,
+            drift_ppb: ppm.saturating_mul(1000),
+            frozen_at_ns: 0,
+        },
+        ClockChange::Freeze => {
+            ClockSetting { frozen_at_ns: setting.wall_ns(real_ns, monotonic_ns), ..ClockSetting::default() }
+        }
+        ClockChange::Reset => ClockSetting::default(),
+    }
+}
+
+/// A key as it stands in a URL.
+#[must_use]
+pub fn percent_encode(key: &str) -> String {
+    let mut encoded = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_counts_from_where_the_clock_stands_and_a_drift_begins_there() {
+        let ahead = changed(ClockSetting::default(), ClockChange::Offset { us: 5 }, 100, 0);
+        let stepped = changed(ahead, ClockChange::Step { us: -8 }, 200, 0);
+        assert_eq!(stepped.wall_ns(1000, 0), 1000 - 3000);
+        let drifting = changed(stepped, ClockChange::Drift { ppm: 1000 }, 300, 1_000_000);
+        assert_eq!(drifting.wall_ns(400, 1_000_000), 400 - 3000);
+        assert_eq!(drifting.wall_ns(1_000_400, 2_000_000), 1_000_400 - 3000 + 1000);
+        assert_eq!(changed(drifting, ClockChange::Reset, 9, 9), ClockSetting::default());
+    }
+
+    #[test]
+    fn a_key_survives_a_url() {
+        assert_eq!(percent_encode("room 1/ä"), "room%201%2F%C3%A4");
+    }
+}
