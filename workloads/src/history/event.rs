@@ -35,8 +35,9 @@ pub struct Header {
     pub scenario: Scenario,
 }
 
-/// An event of a history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// An event of a history. Read by hand, in [`super::wire`]: the derived reader of tagged and flattened types copies
+/// every line into a tree first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Event {
     /// A client begins an operation.
