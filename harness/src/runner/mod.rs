@@ -23,6 +23,7 @@ use quarrel_models::{
     session::Session,
 };
 use quarrel_workloads::{
+    checker::ledger::JsonLines,
     history::{Event, FORMAT_VERSION, Header, Phase, Quiescence, Reader},
     judge::{Judge, Judgement},
     scenario::Scenario,
@@ -131,9 +132,9 @@ pub fn judge(folder: &Path) -> Result<Judgement, RunError> {
     for event in reader.by_ref() {
         judge.observe(&event.map_err(|error| internal(&error))?);
     }
-    let mut ledger = BufWriter::new(ledger);
+    let mut ledger = JsonLines(BufWriter::new(ledger));
     let judgement = judge.finish(&mut ledger).map_err(disk)?;
-    ledger.flush().map_err(disk)?;
+    ledger.0.flush().map_err(disk)?;
     Ok(judgement)
 }
 
