@@ -6,6 +6,7 @@
 mod figures;
 mod github;
 mod json;
+mod judged;
 mod junit;
 mod markdown;
 mod paint;
@@ -16,7 +17,9 @@ mod tour;
 
 pub use figures::grouped;
 pub use github::Annotations;
+pub(crate) use json::{VERSION, write as write_json};
 pub use json::Json;
+pub use judged::Circumstances;
 pub use junit::Junit;
 pub use markdown::{MAX_BYTES as MARKDOWN_MAX_BYTES, Markdown};
 pub use paint::Paint;

@@ -35,11 +35,7 @@ impl Format for Text {
             }
             self.run(run, out)?;
         }
-        if let Some(again) = &report.tour {
-            writeln!(out)?;
-            tour::write(&report.runs, again, self.paint, out)?;
-        }
-        Ok(())
+        self.tour(report, out)
     }
 }
 
@@ -50,21 +46,37 @@ impl Text {
     /// What `out` reports.
     pub fn run(&self, run: &Summary, out: &mut dyn Write) -> io::Result<()> {
         self.head(run, out)?;
-        for property in run.of(Verdict::Fail).chain(run.of(Verdict::Unknown)) {
+        let told = |verdict| run.of(verdict).filter(move |property| property.notable || verdict == Verdict::Fail);
+        for property in told(Verdict::Fail).chain(told(Verdict::Unknown)) {
             self.property(property, out)?;
         }
         for mark in run.marks.iter().filter(|mark| mark.required && mark.count == 0) {
             self.missing(mark, out)?;
         }
-        let quiet = run.of(Verdict::Pass).filter(|property| !property.notable).count();
-        for property in run.of(Verdict::Pass).filter(|property| property.notable) {
+        for property in told(Verdict::Pass) {
             self.property(property, out)?;
         }
-        if quiet > 0 {
-            let rest = if quiet == 1 { "property holds" } else { "properties hold" };
-            writeln!(out, "  {} {quiet} more {rest}", self.paint.verdict(Verdict::Pass, "ok"))?;
+        for (verdict, one, many) in [
+            (Verdict::Unknown, "property cannot be told", "properties cannot be told"),
+            (Verdict::Pass, "property holds", "properties hold"),
+        ] {
+            let quiet = run.of(verdict).filter(|property| !property.notable).count();
+            if quiet > 0 {
+                let rest = if quiet == 1 { one } else { many };
+                writeln!(out, "  {} {quiet} more {rest}", self.paint.verdict(verdict, sign(verdict)))?;
+            }
         }
         self.foot(run, out)
+    }
+
+    /// The comparison of the strategies, if this was the tour.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn tour(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let Some(again) = &report.tour else { return Ok(()) };
+        writeln!(out)?;
+        tour::write(&report.runs, again, self.paint, out)
     }
 
     fn head(&self, run: &Summary, out: &mut dyn Write) -> io::Result<()> {

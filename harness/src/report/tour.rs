@@ -6,7 +6,7 @@ use super::{
     text::{WIDTH, indented},
 };
 use quarrel_models::fate::Fate;
-use quarrel_workloads::verdict::Anomaly;
+use quarrel_workloads::verdict::{Anomaly, Verdict};
 use std::io::{self, Write};
 
 /// Writes the comparison. Strategies are columns: there are more fates than a screen has room for.
@@ -55,14 +55,13 @@ fn table(runs: &[Summary]) -> Table {
 }
 
 fn sentence(run: &Summary) -> String {
-    match run.worst() {
-        None => "kept every acknowledged write, and all replicas agree.".to_owned(),
-        Some(worst) => {
-            let mut text = format!("worst: {} ({}x)", worst.kind, grouped(worst.count));
-            if !worst.witness.is_empty() {
-                text.push_str(&format!(": {}", worst.witness));
-            }
-            text
-        }
-    }
+    let Some(worst) = run.worst() else {
+        let lost_nothing = match run.verdict {
+            Verdict::Unknown => "nothing was found, but too little was seen to say more",
+            _ => "no acknowledged write was lost, and all replicas agree",
+        };
+        return format!("{lost_nothing}.");
+    };
+    let witness = if worst.witness.is_empty() { String::new() } else { format!(": {}", worst.witness) };
+    format!("{} times {}, at worst{witness}", grouped(worst.count), worst.kind)
 }
