@@ -52,8 +52,7 @@ pub(super) fn check(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
         Failure::usage(format!("cannot judge {}: {error}", path.display()), help)
     };
     let file = File::open(&path).map_err(|error| unreadable(&error))?;
-    let reader =
-        Reader::new(BufReader::with_capacity(1 << 20, file)).map_err(|error| unreadable(&error))?;
+    let reader = Reader::new(BufReader::with_capacity(1 << 20, file)).map_err(|error| unreadable(&error))?;
     let header = reader.header().clone();
     let judgement = match &arguments.ledger {
         None => judge(reader, &mut NoSink),
@@ -87,7 +86,9 @@ pub(super) fn check(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
 fn tell(output: Output, summary: &Summary, world: &mut World<'_>) -> Result<(), Failure> {
     let ci = world.surroundings.ci;
     match output {
-        Output::Text => Text { paint: Paint { on: world.surroundings.colours_out }, ci }.run(summary, world.out)?,
+        Output::Text => {
+            Text { paint: Paint { on: world.surroundings.colours_out }, ci }.run(summary, world.out)?
+        }
         Output::Json => Json.check(summary, world.out)?,
     }
     if world.surroundings.github_actions && summary.verdict != Verdict::Pass {
@@ -100,16 +101,18 @@ fn tell(output: Output, summary: &Summary, world: &mut World<'_>) -> Result<(), 
 /// The history that is meant, and its run's folder, if it was named by that.
 fn find(arguments: &Arguments) -> Result<(PathBuf, Option<PathBuf>), Failure> {
     let path = Path::new(&arguments.file);
-    if path.is_file() {
-        return Ok((path.to_path_buf(), None));
-    }
     if path.is_dir() {
         return Ok((path.join("history.jsonl"), Some(path.to_path_buf())));
+    }
+    // Also what is no plain file, such as a pipe.
+    if path.exists() {
+        return Ok((path.to_path_buf(), None));
     }
     let entry = super::runs::find(&arguments.store.store(), &arguments.file)?;
     let history = entry.path.join("history.jsonl");
     if !history.exists() {
-        let message = format!("{} holds no history: it was made with --keep, and passed", entry.path.display());
+        let message =
+            format!("{} holds no history: it was made with --keep, and passed", entry.path.display());
         return Err(Failure::usage(message, "`quarrel runs show` shows its verdict"));
     }
     Ok((history, Some(entry.path)))

@@ -79,8 +79,7 @@ impl Finding {
 
 pub(super) fn doctor(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, Failure> {
     let store = arguments.store.store();
-    let mut findings =
-        vec![program(), ports(), descriptors(), cores(), timers(), clocks(), results(&store)];
+    let mut findings = vec![program(), ports(), descriptors(), cores(), timers(), clocks(), results(&store)];
     findings.extend(disk(&store));
     let is_fit = findings.iter().all(|finding| finding.state != State::Missing);
     match arguments.output.output {

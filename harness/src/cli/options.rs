@@ -19,7 +19,14 @@ pub(super) enum Output {
 #[derive(Debug, Clone, Args)]
 pub(super) struct OutputOption {
     /// How to answer.
-    #[arg(long, value_enum, default_value_t, env = "QUARREL_OUTPUT", hide_env_values = true, value_name = "FORMAT")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "QUARREL_OUTPUT",
+        hide_env_values = true,
+        value_name = "FORMAT"
+    )]
     pub(super) output: Output,
 }
 
@@ -27,7 +34,13 @@ pub(super) struct OutputOption {
 #[derive(Debug, Clone, Args)]
 pub(super) struct StoreOption {
     /// The folder of all results.
-    #[arg(long, default_value = "results", env = "QUARREL_RESULTS", hide_env_values = true, value_name = "DIR")]
+    #[arg(
+        long,
+        default_value = "results",
+        env = "QUARREL_RESULTS",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
     pub(super) results: PathBuf,
 }
 
@@ -106,7 +119,7 @@ impl Args for SettingFlags {
 
 fn flag(setting: &'static Setting) -> Arg {
     let name = setting.flag.trim_start_matches("--");
-    let about = format!("{} [env: {}=]", setting.about.trim_end_matches('.'), setting.variable);
+    let about = format!("{} [env: {}]", setting.about.trim_end_matches('.'), setting.variable);
     let flag = Arg::new(setting.flag).long(name).help(about).help_heading("Changes to the scenario");
     if is_switch(setting) {
         return flag.action(ArgAction::SetTrue);

@@ -9,11 +9,14 @@ use super::{
 use crate::{
     exit::{Exit, Failure, note_run_folder},
     progress::{Display, Progress},
-    report::{Annotations, Circumstances, Format, Json, Junit, Latencies, Markdown, Paint, Report, Summary, Text},
+    report::{
+        Annotations, Circumstances, Format, Json, Junit, Latencies, Markdown, Paint, Report, Summary, Text,
+    },
     runner::{Interrupt, Latency, Live, RunOutcome, RunRequest},
     store::{FORMAT_VERSION, Host, Keep, RunFolder, RunRecord, Store, Versions},
     systems::reference::own_program,
 };
+use clap::builder::FalseyValueParser;
 use quarrel_workloads::{
     judge::Judgement,
     scenario::{Overrides, Resolved, Scenario, TOUR},
@@ -58,22 +61,32 @@ pub(super) struct Arguments {
     #[command(flatten)]
     output: OutputOption,
     /// Show the resolved scenarios and where each value comes from, and run nothing.
-    #[arg(long, env = "QUARREL_PRINT_CONFIG", hide_env_values = true)]
+    #[arg(long, env = "QUARREL_PRINT_CONFIG", hide_env_values = true, value_parser = FalseyValueParser::new())]
     print_config: bool,
     /// Stop after the first run that does not pass.
-    #[arg(long, env = "QUARREL_FAIL_FAST", hide_env_values = true)]
+    #[arg(long, env = "QUARREL_FAIL_FAST", hide_env_values = true, value_parser = FalseyValueParser::new())]
     fail_fast: bool,
     /// When to keep what grows with a run: history, ledger, apply logs, logs.
     #[arg(
-        long, value_enum, default_value_t, env = "QUARREL_KEEP", hide_env_values = true, value_name = "WHEN"
+        long,
+        value_enum,
+        default_value_t,
+        env = "QUARREL_KEEP",
+        hide_env_values = true,
+        value_name = "WHEN"
     )]
     keep: Keep,
-    /// Also write a `JUnit` report to this file.
+    /// Also write a JUnit report to this file.
     #[arg(long, env = "QUARREL_JUNIT", hide_env_values = true, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// What to show while it runs, on standard error.
     #[arg(
-        long, value_enum, default_value_t, env = "QUARREL_PROGRESS", hide_env_values = true, value_name = "HOW"
+        long,
+        value_enum,
+        default_value_t,
+        env = "QUARREL_PROGRESS",
+        hide_env_values = true,
+        value_name = "HOW"
     )]
     progress: Progress,
 }
@@ -108,10 +121,7 @@ pub(super) fn run(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, 
     if world.surroundings.catch_signals {
         signals::watch(&interrupt);
     }
-    let text = Text {
-        paint: Paint { on: world.surroundings.colours_out },
-        ci: world.surroundings.ci,
-    };
+    let text = Text { paint: Paint { on: world.surroundings.colours_out }, ci: world.surroundings.ci };
     let mut report = Report { runs: Vec::new(), tour: None };
     let mut exit = Exit::Success;
     for (source, resolved) in &plan.scenarios {
@@ -279,7 +289,10 @@ fn create(path: &Path) -> Result<File, Failure> {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::environment(format!("cannot write {}: {error}", path.display()), "name a file in a folder that exists")
+    Failure::environment(
+        format!("cannot write {}: {error}", path.display()),
+        "name a file in a folder that exists",
+    )
 }
 
 /// Everything that is said of all runs together.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Failure},
-    report::{Table, VERSION, write_json},
+    report::{VERSION, WIDTH, wrap, write_json},
 };
 use clap::Subcommand;
 use quarrel_workloads::scenario::{Overrides, Resolved, TOUR, schema_json, shipped};
@@ -72,7 +72,8 @@ fn plain(source: &Source, colours: bool) -> Result<Resolved, Failure> {
 }
 
 fn list(output: Output, world: &mut World<'_>) -> Result<Exit, Failure> {
-    let mut table = Table::new(["scenario", "strategy", "what it shows"]);
+    let width = 2 + shipped().iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text = String::new();
     let mut objects: Vec<Value> = Vec::new();
     for &(name, _) in shipped() {
         let scenario = plain(&select::source(name)?, false)?.scenario;
@@ -82,10 +83,13 @@ fn list(output: Output, world: &mut World<'_>) -> Result<Exit, Failure> {
             "topology": scenario.cluster.topology.name(), "workload": scenario.workload.name(),
             "tour": TOUR.contains(&name),
         }));
-        table.row([name, strategy, &scenario.about]);
+        for (at, line) in wrap(&scenario.about, WIDTH - width).iter().enumerate() {
+            let name = if at == 0 { name } else { "" };
+            text.push_str(&format!("{name:<width$}{line}\n"));
+        }
     }
     match output {
-        Output::Text => table.write(0, world.out)?,
+        Output::Text => world.out.write_all(text.as_bytes())?,
         Output::Json => write_json(&json!({ "v": VERSION, "scenarios": objects }), world.out)?,
     }
     Ok(Exit::Success)

@@ -21,14 +21,11 @@ pub(super) struct Source {
 /// Finds a shipped scenario or a file.
 pub(super) fn source(word: &str) -> Result<Source, Failure> {
     if let Some(text) = shipped_text(word) {
-        return Ok(Source {
-            word: word.to_owned(),
-            file: format!("{word}.toml"),
-            text: Cow::Borrowed(text),
-        });
+        return Ok(Source { word: word.to_owned(), file: format!("{word}.toml"), text: Cow::Borrowed(text) });
     }
     let path = Path::new(word);
-    let is_file_name = path.extension().is_some_and(|end| end == "toml") || word.contains('/') || path.is_file();
+    let is_file_name =
+        path.extension().is_some_and(|end| end == "toml") || word.contains('/') || path.is_file();
     if !is_file_name {
         return Err(unknown(word));
     }

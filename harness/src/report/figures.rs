@@ -27,7 +27,7 @@ pub(super) fn latency(seconds: f64) -> String {
 
 /// Breaks a text into lines of at most `width` characters, between words. A longer word stands alone.
 #[must_use]
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut length = 0;
     for word in text.split_whitespace() {

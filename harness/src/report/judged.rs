@@ -103,7 +103,11 @@ fn cases(judgement: &Judgement, kind: &str) -> Vec<String> {
     let mut cases: Vec<String> = losses.map(|entry| entry.why.clone()).chain(examples).collect();
     if cases.is_empty() {
         let first = judgement.reasons.iter().filter(|reason| reason.property == kind);
-        cases.extend(first.filter_map(|reason| reason.evidence.split_once(FIRST_CASE)).map(|(_, case)| case.to_owned()));
+        cases.extend(
+            first
+                .filter_map(|reason| reason.evidence.split_once(FIRST_CASE))
+                .map(|(_, case)| case.to_owned()),
+        );
     }
     cases
 }
@@ -141,7 +145,11 @@ fn of_reason(judgement: &Judgement, reason: &Reason) -> Property {
         detail: detail.to_owned(),
         notable: true,
         // What is permitted needs no proof.
-        evidence: if reason.verdict == Verdict::Pass { Vec::new() } else { cases(judgement, &reason.property) },
+        evidence: if reason.verdict == Verdict::Pass {
+            Vec::new()
+        } else {
+            cases(judgement, &reason.property)
+        },
     }
 }
 

@@ -16,9 +16,10 @@ mod text;
 mod tour;
 
 pub use figures::grouped;
+pub(crate) use figures::wrap;
 pub use github::Annotations;
-pub(crate) use json::{VERSION, write as write_json};
 pub use json::Json;
+pub(crate) use json::{VERSION, write as write_json};
 pub use judged::Circumstances;
 pub use junit::Junit;
 pub use markdown::{MAX_BYTES as MARKDOWN_MAX_BYTES, Markdown};
@@ -26,6 +27,7 @@ pub use paint::Paint;
 pub use summary::{Found, Latencies, Mark, Operations, Property, Summary};
 pub use table::Table;
 pub use text::Text;
+pub(crate) use text::WIDTH;
 
 use std::io::{self, Write};
 

@@ -45,7 +45,12 @@ fn failed() -> Summary {
         ],
         properties: vec![
             property("divergence", Verdict::Pass, "all replicas equal 1.9 s after healing", &[]),
-            property("causal-inversion", Verdict::Fail, "2 acknowledged writes lost, none is allowed", &[CAUSAL]),
+            property(
+                "causal-inversion",
+                Verdict::Fail,
+                "2 acknowledged writes lost, none is allowed",
+                &[CAUSAL],
+            ),
             property("lost-element", Verdict::Unknown, "hangs on the unanswered c3.9", &[]),
             property("vanished", Verdict::Pass, "none", &[]),
             property("partial", Verdict::Pass, "none", &[]),
@@ -78,7 +83,12 @@ fn passed(strategy: &str) -> Summary {
         verdict: Verdict::Pass,
         fates: fates(&[(Fate::Visible, 900), (Fate::Superseded, 1200)]),
         anomalies: Vec::new(),
-        properties: vec![property("divergence", Verdict::Pass, "all replicas equal 0.2 s after healing", &[])],
+        properties: vec![property(
+            "divergence",
+            Verdict::Pass,
+            "all replicas equal 0.2 s after healing",
+            &[],
+        )],
         marks: Vec::new(),
         results: Some(format!("results/{scenario}/20261123T161841Z-8127")),
         again: format!("quarrel run {scenario} --seed 8127"),
@@ -140,7 +150,9 @@ fn colours_change_nothing_but_the_colour() {
 
 fn without_escapes(text: &str) -> String {
     let parts = text.split('\u{1b}').enumerate();
-    parts.map(|(at, part)| if at == 0 { part } else { part.split_once('m').map_or("", |(_, rest)| rest) }).collect()
+    parts
+        .map(|(at, part)| if at == 0 { part } else { part.split_once('m').map_or("", |(_, rest)| rest) })
+        .collect()
 }
 
 #[test]
@@ -149,7 +161,18 @@ fn json_has_the_promised_keys() {
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["v"], 1);
     let run = json["runs"][0].as_object().unwrap();
-    for key in ["scenario", "system", "strategy", "topology", "seed", "verdict", "fates", "anomalies", "marks", "results"] {
+    for key in [
+        "scenario",
+        "system",
+        "strategy",
+        "topology",
+        "seed",
+        "verdict",
+        "fates",
+        "anomalies",
+        "marks",
+        "results",
+    ] {
         assert!(run.contains_key(key), "{key}");
     }
     assert_eq!(json["runs"][0]["fates"]["vanished"], 0);

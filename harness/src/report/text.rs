@@ -10,11 +10,13 @@ use quarrel_workloads::verdict::Verdict;
 use std::io::{self, Write};
 
 /// The width that lines keep to, where their words let them.
-pub(super) const WIDTH: usize = 80;
+pub(crate) const WIDTH: usize = 80;
 /// The width of a property's name.
 const NAME: usize = 20;
 /// Where a property's words begin.
 const INDENT: usize = 5 + NAME + 1;
+/// Where the words of a labelled line begin.
+const FOOT: usize = 8;
 /// The most cases that are told of one property; JSON and `ledger.jsonl` have more.
 const EXAMPLES: usize = 2;
 
@@ -46,7 +48,8 @@ impl Text {
     /// What `out` reports.
     pub fn run(&self, run: &Summary, out: &mut dyn Write) -> io::Result<()> {
         self.head(run, out)?;
-        let told = |verdict| run.of(verdict).filter(move |property| property.notable || verdict == Verdict::Fail);
+        let told =
+            |verdict| run.of(verdict).filter(move |property| property.notable || verdict == Verdict::Fail);
         for property in told(Verdict::Fail).chain(told(Verdict::Unknown)) {
             self.property(property, out)?;
         }
@@ -81,20 +84,22 @@ impl Text {
 
     fn head(&self, run: &Summary, out: &mut dyn Write) -> io::Result<()> {
         let word = run.verdict.to_string().to_uppercase();
-        let variant =
-            if run.variant.is_empty() { String::new() } else { format!(" ({})", run.variant) };
-        let interrupted = if run.interrupted { "  interrupted" } else { "" };
-        writeln!(
-            out,
-            "{} {}  {} x{}  {}{variant}  seed {}  {:.1}s{interrupted}",
-            self.paint.verdict(run.verdict, &word),
-            self.paint.bold(&run.scenario),
-            run.topology,
-            run.leaders,
-            run.strategy,
-            run.seed,
-            run.seconds,
-        )
+        let variant = if run.variant.is_empty() { String::new() } else { format!(" ({})", run.variant) };
+        let mut parts = vec![
+            format!("{} x{}", run.topology, run.leaders),
+            format!("{}{variant}", run.strategy),
+            format!("seed {}", run.seed),
+            format!("{:.1}s", run.seconds),
+        ];
+        if run.interrupted {
+            parts.push("interrupted".to_owned());
+        }
+        // The first part is measured without its colours.
+        let mut lines = packed(&parts, word.len() + 1 + run.scenario.len() + 2).into_iter();
+        let word = self.paint.verdict(run.verdict, &word);
+        let name = self.paint.bold(&run.scenario);
+        writeln!(out, "{word} {name}  {}", lines.next().unwrap_or_default())?;
+        lines.try_for_each(|line| writeln!(out, "{:FOOT$}{line}", ""))
     }
 
     fn property(&self, property: &Property, out: &mut dyn Write) -> io::Result<()> {
@@ -157,25 +162,32 @@ impl Text {
     /// A label, and parts that are broken between them only.
     fn labelled(&self, label: &str, parts: &[String], out: &mut dyn Write) -> io::Result<()> {
         let label = self.paint.dim(&format!("{label:<5}"));
-        let mut line = String::new();
-        let mut first = true;
-        for part in parts {
-            if !line.is_empty() && 8 + line.chars().count() + 2 + part.chars().count() > WIDTH {
-                write_labelled(&label, first, &line, out)?;
-                first = false;
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push_str("  ");
-            }
-            line.push_str(part);
-        }
-        write_labelled(&label, first, &line, out)
+        let mut lines = packed(parts, FOOT).into_iter();
+        writeln!(out, "  {label} {}", lines.next().unwrap_or_default())?;
+        lines.try_for_each(|line| writeln!(out, "{:FOOT$}{line}", ""))
     }
 }
 
-fn write_labelled(label: &str, first: bool, line: &str, out: &mut dyn Write) -> io::Result<()> {
-    if first { writeln!(out, "  {label} {line}") } else { writeln!(out, "        {line}") }
+/// Parts in as few lines as hold them; the first begins after `taken` characters, the others after [`FOOT`].
+fn packed(parts: &[String], taken: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut column = taken;
+    for part in parts {
+        let line = lines.last_mut().expect("there is always a line");
+        let length = part.chars().count();
+        if !line.is_empty() && column + 2 + length > WIDTH {
+            lines.push(part.clone());
+            column = FOOT + length;
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str("  ");
+            column += 2;
+        }
+        line.push_str(part);
+        column += length;
+    }
+    lines
 }
 
 /// A sentence in lines that begin after `indent` spaces.

@@ -62,6 +62,8 @@ fn sentence(run: &Summary) -> String {
         };
         return format!("{lost_nothing}.");
     };
-    let witness = if worst.witness.is_empty() { String::new() } else { format!(": {}", worst.witness) };
-    format!("{} times {}, at worst{witness}", grouped(worst.count), worst.kind)
+    let times = if worst.count == 1 { "once".to_owned() } else { format!("{} times", grouped(worst.count)) };
+    let witness =
+        if worst.witness.is_empty() { String::new() } else { format!(", such as {}", worst.witness) };
+    format!("{} {times}{witness}", worst.kind)
 }

@@ -4,13 +4,12 @@ use super::{LATEST, PARTIAL, RunRecord, Store, StoreError, lock, write_json};
 use serde::Serialize;
 use std::{
     fs::{self, File},
-    io,
     path::{Path, PathBuf},
     process,
 };
 
-/// What a run leaves behind beside `run.json` and `verdict.json`: everything that grows with its length.
-const BULKY: [&str; 6] = ["history.jsonl", "nemesis.jsonl", "ledger.jsonl", "apply", "latency.hlog", "log"];
+/// What of a run stays in any case. Everything else grows with its length.
+const LIGHT: [&str; 5] = ["run.json", "verdict.json", "report.html", "junit.xml", "witness"];
 
 /// When the bulky files of a run are kept: history, ledger, apply logs, logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -87,9 +86,7 @@ impl RunFolder {
     pub fn complete(self, verdict: &impl Serialize, keep_bulky: bool) -> Result<PathBuf, StoreError> {
         write_json(&self.path.join("verdict.json"), verdict)?;
         if !keep_bulky {
-            for name in BULKY {
-                remove(&self.path.join(name))?;
-            }
+            lighten(&self.path)?;
         }
         let naming = lock::exclusive(&self.store.root)?;
         let path = self.final_path();
@@ -109,12 +106,20 @@ impl RunFolder {
     }
 }
 
-fn remove(path: &Path) -> Result<(), StoreError> {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::new("remove", path, error)),
-        _ => Ok(()),
+/// Removes what is bulky; the lock goes at the very end.
+fn lighten(folder: &Path) -> Result<(), StoreError> {
+    let items = fs::read_dir(folder).map_err(|e| StoreError::new("read", folder, e))?;
+    for item in items {
+        let item = item.map_err(|e| StoreError::new("read", folder, e))?;
+        let name = item.file_name();
+        if LIGHT.iter().any(|light| name == *light) || lock::is_lock(&name) {
+            continue;
+        }
+        let path = item.path();
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|e| StoreError::new("remove", &path, e))?;
     }
+    Ok(())
 }
 
 /// `2026-11-23T16:18:41.5Z` as `20261123T161841Z`: it sorts, and no shell or file system minds it.

@@ -3,6 +3,7 @@
 use super::StoreError;
 use rustix::fs::{FlockOperation, flock};
 use std::{
+    ffi::OsStr,
     fs::{File, OpenOptions},
     path::Path,
 };
@@ -23,6 +24,11 @@ pub(super) fn exclusive(folder: &Path) -> Result<File, StoreError> {
 pub(super) fn is_held(folder: &Path) -> bool {
     let Ok(file) = File::open(folder.join(FILE)) else { return false };
     flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+}
+
+/// Whether a file of this name is the folder's lock.
+pub(super) fn is_lock(name: &OsStr) -> bool {
+    name == FILE
 }
 
 /// Takes the lock's file away: the run is complete, nobody will ask again.

@@ -19,8 +19,7 @@ impl Store {
     /// [`StoreError`] if a folder cannot be read or removed.
     pub fn prune(&self, keep: usize, dry_run: bool) -> Result<Pruned, StoreError> {
         let catalogue = self.catalogue()?;
-        let removed: Vec<Entry> =
-            idle(&catalogue).skip(keep).cloned().collect();
+        let removed: Vec<Entry> = idle(&catalogue).skip(keep).cloned().collect();
         let mut bytes = 0;
         for entry in &removed {
             bytes += size(&entry.path);
