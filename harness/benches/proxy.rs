@@ -1,7 +1,8 @@
-//! What a link proxy costs, against a direct connection in the same run. `cargo bench --bench proxy`, about 10 s.
+//! What a link proxy costs, against a direct connection in the same run. `cargo bench --bench proxy`, below 10 s on a quiet machine.
 //!
 //! Three threads, as in the harness: the client and the echo have a runtime each, the proxy runs on its
-//! `ProxyRuntime`. Times on a shared machine are noisy: compare within one run, never between runs.
+//! `ProxyRuntime`. Two more paths for comparison: the simplest proxy there is (tokio's copy), and the proxy on
+//! the client's thread. Times on a shared machine are noisy: compare within one run, never between runs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::io::{self, ErrorKind};
@@ -12,10 +13,10 @@ use std::time::{Duration, Instant};
 use quarrel::proxy::{Gate, Kind, LinkOptions, Proxy, ProxyRuntime, Shape};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 
 const MESSAGE_BYTES: usize = 100;
-const BULK_BYTES: usize = 1 << 30;
+const BULK_BYTES: usize = 1 << 29;
 const BULK_WRITE_BYTES: usize = 64 << 10;
 
 fn main() -> io::Result<()> {
@@ -24,6 +25,7 @@ fn main() -> io::Result<()> {
         return Ok(());
     }
     let (echo, sink) = (serve(echo_all)?, serve(swallow)?);
+    let plain = serve(move |stream| copy_both(stream, echo))?;
     let runtime = ProxyRuntime::new()?;
     let link = |target| {
         let options =
@@ -32,7 +34,15 @@ fn main() -> io::Result<()> {
     };
     let (to_echo, to_sink) = (link(echo)?, link(sink)?);
     Builder::new_current_thread().enable_all().build()?.block_on(async {
-        added_latency(echo, &to_echo).await?;
+        let options = LinkOptions { name: "here".to_owned(), kind: Kind::Bytes, seed: 1, target: Some(echo) };
+        let here = ProxyRuntime::within(Handle::current()).start(options)?;
+        let paths = [
+            ("direct", echo),
+            ("plain copy", plain),
+            ("proxied", to_echo.address()),
+            ("client's thread", here.address()),
+        ];
+        added_latency(&paths).await?;
         for delay in [1, 5].map(Duration::from_millis) {
             delay_error(&to_echo, delay).await?;
         }
@@ -43,29 +53,31 @@ fn main() -> io::Result<()> {
     })
 }
 
-/// Round trips in alternating blocks, so that both paths see the same neighbours.
-async fn added_latency(echo: SocketAddr, proxy: &Proxy) -> io::Result<()> {
-    const BLOCKS: usize = 20;
+/// Round trips in alternating blocks, so that all paths see the same neighbours.
+async fn added_latency(addresses: &[(&str, SocketAddr)]) -> io::Result<()> {
+    const BLOCKS: usize = 10;
     const BLOCK: usize = 500;
-    let (mut direct, mut proxied) = (connect(echo).await?, connect(proxy.address()).await?);
-    let (mut direct_times, mut proxied_times) = (Vec::new(), Vec::new());
+    let mut paths = Vec::new();
+    for (name, address) in addresses {
+        paths.push((name, connect(*address).await?, Vec::new()));
+    }
     for block in 0..=BLOCKS {
-        let times = [round_trips(&mut direct, BLOCK).await?, round_trips(&mut proxied, BLOCK).await?];
-        // The first block warms up.
-        if block > 0 {
-            let [of_direct, of_proxied] = times;
-            direct_times.extend(of_direct);
-            proxied_times.extend(of_proxied);
+        for (_, stream, times) in &mut paths {
+            let of_block = round_trips(stream, BLOCK).await?;
+            // The first block warms up.
+            if block > 0 {
+                times.extend(of_block);
+            }
         }
     }
-    direct_times.sort_unstable();
-    proxied_times.sort_unstable();
-    let line =
-        |times: &[Duration]| format!("p50 {:6.1} us, p99 {:6.1} us", us(at(times, 0.5)), us(at(times, 0.99)));
-    println!("round trip direct      {}", line(&direct_times));
-    println!("round trip proxied     {}", line(&proxied_times));
-    let added = us(at(&proxied_times, 0.5)) - us(at(&direct_times, 0.5));
-    println!("added p50              {added:6.1} us (goal 25)");
+    let mut direct = None;
+    for (name, _, times) in &mut paths {
+        times.sort_unstable();
+        let median = us(at(times, 0.5));
+        let added = median - *direct.get_or_insert(median);
+        let p99 = us(at(times, 0.99));
+        println!("{name:22} p50 {median:6.1} us, p99 {p99:6.1} us, added p50 {added:5.1} us (goal 25)");
+    }
     Ok(())
 }
 
@@ -80,7 +92,7 @@ async fn delay_error(proxy: &Proxy, delay: Duration) -> io::Result<()> {
     let error = |q| us(at(&times, q)) / 2.0 - us(delay);
     let goal = if delay > Duration::from_millis(2) { 150 } else { 70 };
     println!(
-        "one-way error, {delay:?}    p50 {:6.1} us (goal {goal}), p99 {:6.1} us",
+        "one-way error, {delay:?}     p50 {:6.1} us (goal {goal}), p99 {:6.1} us",
         error(0.5),
         error(0.99)
     );
@@ -90,7 +102,7 @@ async fn delay_error(proxy: &Proxy, delay: Duration) -> io::Result<()> {
 /// Throughput and the proxy's CPU time with 64 clients.
 async fn many_clients(echo: SocketAddr, proxy: &Proxy) -> io::Result<()> {
     const CLIENTS: usize = 64;
-    const ROUNDS: usize = 1000;
+    const ROUNDS: usize = 500;
     for (path, address) in [("direct", echo), ("proxied", proxy.address())] {
         let (start, cpu_before) = (Instant::now(), proxy_cpu());
         let mut clients = tokio::task::JoinSet::new();
@@ -138,7 +150,7 @@ async fn cut(proxy: &Proxy) -> io::Result<()> {
     Ok(())
 }
 
-/// One gibibyte one way, acknowledged by one byte; the median of three.
+/// Half a gibibyte one way, acknowledged by one byte; the median of three.
 async fn bulk(sink: SocketAddr, proxy: &Proxy) -> io::Result<()> {
     let delayed = Shape { latency: Duration::from_millis(5), ..Shape::HEALTHY };
     let paths = [
@@ -224,6 +236,12 @@ async fn swallow(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 256 << 10];
     while stream.read(&mut buffer).await? > 0 {}
     stream.write_all(&[1]).await
+}
+
+/// The simplest proxy there is, for comparison: tokio's own copy, no faults.
+async fn copy_both(mut client: TcpStream, target: SocketAddr) -> io::Result<()> {
+    let mut server = connect(target).await?;
+    tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop)
 }
 
 /// The CPU time of the proxies' thread so far, where the system tells.

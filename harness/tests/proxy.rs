@@ -509,6 +509,21 @@ async fn a_stopped_proxy_leaves_no_port_and_no_connection() -> io::Result<()> {
 }
 
 #[tokio::test]
+async fn proxies_run_on_a_runtime_of_the_callers_too() -> io::Result<()> {
+    let target = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let here = ProxyRuntime::within(tokio::runtime::Handle::current());
+    let proxy = here.start(options(Kind::Bytes, target.local_addr()?))?;
+    drop(here);
+    let mut client = TcpStream::connect(proxy.address()).await?;
+    let (mut server, _) = within(target.accept()).await?;
+    client.write_all(b"here").await?;
+    assert_eq!(read_exactly(&mut server, 4).await?, b"here");
+    drop(proxy);
+    assert_eq!(read_to_end(&mut server).await?, b"");
+    Ok(())
+}
+
+#[tokio::test]
 async fn many_connections_share_a_link() -> io::Result<()> {
     let bed = Bed::new(Kind::Bytes).await?;
     bed.set(Shape {

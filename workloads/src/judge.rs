@@ -162,8 +162,8 @@ impl Judge {
     pub fn observe(&mut self, event: &Event) {
         self.ledger.observe(event);
         self.finals.observe(event);
-        let invocation = self.open.observe(event).cloned();
-        let invocation = invocation.as_ref();
+        self.open.observe(event);
+        let invocation = self.open.concerned(event);
         let is_write = invocation.is_some_and(|invocation| invocation.op.is_write());
         self.operations.count(event, is_write);
         self.marks.observe(event, invocation, &self.open);
@@ -253,7 +253,9 @@ impl Judge {
     }
 
     fn judge_fates(&self, ledger: &Summary, reasons: &mut Vec<Reason>) {
-        for (&fate, &count) in ledger.fates.iter().filter(|(fate, _)| fate.is_loss()) {
+        // The worst first.
+        for fate in Fate::ALL.into_iter().rev().filter(|fate| fate.is_loss()) {
+            let Some(&count) = ledger.fates.get(&fate) else { continue };
             let uncertain = ledger.uncertain.get(&fate).copied().unwrap_or(0);
             let (verdict, evidence) = match (self.permitted(Finding::Fate(fate)), ledger.first.get(&fate)) {
                 (Some(who), _) => (Verdict::Pass, format!("{}, {who}", writes(count))),

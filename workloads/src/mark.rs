@@ -264,7 +264,7 @@ impl Marks {
                 self.cuts.retain(|link, _| !links.contains(link));
                 self.slow.retain(|link| !links.contains(link));
             }
-            Fault::Clock(replica, ClockChange::Reset) => {
+            Fault::Clock(replica, ClockChange::Reset | ClockChange::Offset { us: 0 }) => {
                 self.skewed.remove(replica);
             }
             Fault::Clock(replica, _) => {

@@ -3,7 +3,10 @@
 //! A client never sends a request twice, except when it is moved with the request in flight: then the request goes to
 //! the new leader under the same idempotency key. What is not answered in time is recorded as `info`.
 
-use super::{recorder::Recorder, transport::{Answered, Transport}};
+use super::{
+    recorder::Recorder,
+    transport::{Answered, Transport},
+};
 use quarrel_models::{
     fault::Fault,
     id::{ClientId, ReplicaId},
@@ -16,10 +19,7 @@ use quarrel_workloads::{
     history::{Event, OperationResult},
     workload::{Answer, Generator},
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// How long a request is in flight before its client is moved away from it, if the client is to move in flight.
@@ -37,6 +37,27 @@ pub(super) struct Move {
     pub(super) in_flight: bool,
 }
 
+/// Which of a client's reads go to followers.
+#[derive(Debug)]
+pub(super) struct FollowerReads {
+    /// The followers that answer reads.
+    pub(super) followers: Vec<ReplicaId>,
+    pub(super) share_ppm: u32,
+    pub(super) choices: Stream,
+}
+
+impl FollowerReads {
+    /// The follower that the next read goes to, if it goes to one.
+    fn choose(&mut self) -> Option<ReplicaId> {
+        let count = self.followers.len() as u64;
+        if count == 0 || !self.choices.chance_ppm(self.share_ppm) {
+            return None;
+        }
+        let index = usize::try_from(self.choices.below(count)).unwrap_or(0);
+        self.followers.get(index).copied()
+    }
+}
+
 /// When a client begins its operations.
 #[derive(Debug)]
 pub(super) enum Pace {
@@ -52,6 +73,7 @@ pub(super) struct Client {
     pub(super) session: Session,
     pub(super) generator: Generator,
     pub(super) at: ReplicaId,
+    pub(super) follower_reads: FollowerReads,
     pub(super) transport: Transport,
     pub(super) recorder: Recorder,
     pub(super) pace: Pace,
@@ -129,7 +151,9 @@ impl Client {
     async fn operate(&mut self) {
         let operation = self.generator.next();
         let write = operation.operation.is_write().then(|| self.session.next_write());
-        let (client, at) = (self.session.client(), self.at);
+        let client = self.session.client();
+        let follower = if write.is_none() { self.follower_reads.choose() } else { None };
+        let at = follower.unwrap_or(self.at);
         self.recorder.record(|t| Event::Invoke {
             t,
             client,
@@ -150,14 +174,16 @@ impl Client {
             }
             // A session that is not done has something to send.
             let Some(request) = next else { return };
-            outputs = self.send(request).await;
+            // What a read of a follower leads to, such as writing back what it resolved, goes to the leader.
+            let at = follower.filter(|_| !request.operation.is_write()).unwrap_or(self.at);
+            outputs = self.send(at, request).await;
         }
     }
 
-    async fn send(&mut self, request: Request) -> SessionOutputs {
+    async fn send(&mut self, at: ReplicaId, request: Request) -> SessionOutputs {
         let writes = request.operation.is_write();
         let sent = {
-            let sending = self.transport.send(self.at, request);
+            let sending = self.transport.send(at, request);
             tokio::pin!(sending);
             loop {
                 let pending = self.pending.filter(|_| writes).map(|(order, _)| order);
@@ -250,7 +276,9 @@ fn completion(t: u64, client: ClientId, writes: bool, outcome: Outcome) -> Event
             },
         },
         Outcome::Failed(refusal) => Event::Fail { t, client, error: refusal.to_string() },
-        Outcome::Unsent => Event::Fail { t, client, error: "not sent: the replica could not be reached".to_owned() },
+        Outcome::Unsent => {
+            Event::Fail { t, client, error: "not sent: the replica could not be reached".to_owned() }
+        }
         // A read that was not answered has no effect that could still come.
         Outcome::Unknown(_) if !writes => Event::Fail { t, client, error: "no answer in time".to_owned() },
         Outcome::Unknown(refusal) => {
@@ -266,4 +294,3 @@ fn exponential(stream: &mut Stream, rate: f64) -> Duration {
     let uniform = (stream.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     Duration::try_from_secs_f64(-(1.0 - uniform).ln() / rate.max(1e-6)).unwrap_or(Duration::from_secs(3600))
 }
-

@@ -71,7 +71,8 @@ async fn look(
             .find(|dot| cluster.graph().forwards(from, to, dot.origin) && !receiver.covers(*dot));
         if let Some(dot) = behind {
             let at = receiver.get(dot.origin);
-            pending = Some(format!("{to} has {}'s log up to {at}, {from} up to {}", dot.origin, dot.position));
+            pending =
+                Some(format!("{to} has {}'s log up to {at}, {from} up to {}", dot.origin, dot.position));
         }
     }
     Ok((applied, pending))
@@ -152,11 +153,13 @@ fn conflict_in(line: &[u8]) -> Option<(quarrel_models::value::Key, WriteId, Writ
         return None;
     }
     match serde_json::from_slice::<ApplyLine>(line).ok()?.event {
-        TraceEvent::Apply { key, write, against: Some(against), decision, recorded: true, .. } => match decision {
-            Decision::Discarded => Some((key, write, against)),
-            Decision::Applied => Some((key, against, write)),
-            Decision::Merged | Decision::Sibling => None,
-        },
+        TraceEvent::Apply { key, write, against: Some(against), decision, recorded: true, .. } => {
+            match decision {
+                Decision::Discarded => Some((key, write, against)),
+                Decision::Applied => Some((key, against, write)),
+                Decision::Merged | Decision::Sibling => None,
+            }
+        }
         _ => None,
     }
 }

@@ -16,16 +16,12 @@ pub use live::{Live, Snapshot};
 pub use recorder::Latency;
 
 use crate::systems::reference::{Endpoints, ReferenceCluster, SystemError};
-use client::{Client, Move, Pace};
-use quarrel_models::{
-    id::{ClientId, ReplicaId},
-    random::Stream,
-    session::Session,
-};
+use client::{Client, FollowerReads, Move, Pace};
+use quarrel_models::{id::ReplicaId, random::Stream, session::Session};
 use quarrel_workloads::{
     checker::ledger::JsonLines,
     history::{Event, FORMAT_VERSION, Header, Phase, Quiescence, Reader},
-    judge::{Judge, Judgement},
+    judge::{self, JudgeError, Judgement},
     scenario::Scenario,
     schedule::{self, Planned},
     workload::Generator,
@@ -124,17 +120,15 @@ pub fn run(request: &RunRequest) -> Result<RunOutcome, RunError> {
 /// [`RunError`] if the history cannot be read or the ledger not be written.
 pub fn judge(folder: &Path) -> Result<Judgement, RunError> {
     let history = File::open(folder.join("history.jsonl")).map_err(disk)?;
-    let ledger = File::create(folder.join("ledger.jsonl")).map_err(disk)?;
-    let internal = |error: &dyn std::fmt::Display| RunError::Internal(format!("the history cannot be read back: {error}"));
-    let mut reader =
-        Reader::new(BufReader::with_capacity(1 << 20, history)).map_err(|error| internal(&error))?;
-    let mut judge = Judge::new(reader.header()).map_err(|error| internal(&error))?;
-    for event in reader.by_ref() {
-        judge.observe(&event.map_err(|error| internal(&error))?);
-    }
-    let mut ledger = JsonLines(BufWriter::new(ledger));
-    let judgement = judge.finish(&mut ledger).map_err(disk)?;
-    ledger.0.flush().map_err(disk)?;
+    let mut ledger = BufWriter::new(File::create(folder.join("ledger.jsonl")).map_err(disk)?);
+    let internal =
+        |error: &dyn std::fmt::Display| RunError::Internal(format!("the history cannot be judged: {error}"));
+    let reader = Reader::new(BufReader::with_capacity(1 << 20, history)).map_err(|error| internal(&error))?;
+    let judgement = judge::judge(reader, &mut JsonLines(&mut ledger)).map_err(|error| match error {
+        JudgeError::Ledger(error) => disk(error),
+        other => internal(&other),
+    })?;
+    ledger.flush().map_err(disk)?;
     Ok(judgement)
 }
 
@@ -189,19 +183,27 @@ impl Crew {
         recorder: &Recorder,
         stop: &watch::Receiver<bool>,
     ) -> Result<Self, RunError> {
-        let homes = client_homes(scenario, cluster);
+        let graph = cluster.graph();
+        let followers: Vec<ReplicaId> = graph
+            .replicas()
+            .filter(|&replica| !graph.is_leader(replica) && graph.is_readable(replica))
+            .collect();
         let mut crew = Self { tasks: JoinSet::new(), orders: Vec::new() };
-        for number in 0..scenario.clients.count {
-            let id = ClientId(number);
+        for id in scenario.clients.ids() {
             let (order, moves) = mpsc::unbounded_channel();
             let client = Client {
                 session: Session::new(id, scenario.strategy.read_handler(), scenario.clients.token),
                 generator: Generator::new(scenario, id, seed),
-                at: homes[number as usize % homes.len()],
+                at: scenario.cluster.first_leader(id),
+                follower_reads: FollowerReads {
+                    followers: followers.clone(),
+                    share_ppm: share_ppm(scenario.clients.follower_reads),
+                    choices: Stream::new(seed, "follower-reads", id.0.into()),
+                },
                 transport: new_transport(cluster.endpoints(), scenario)?,
                 recorder: recorder.clone(),
                 pace: pace_of(scenario),
-                pauses: Stream::new(seed, "pauses", number.into()),
+                pauses: Stream::new(seed, "pauses", id.0.into()),
                 moves,
                 pending: None,
                 stop: stop.clone(),
@@ -218,14 +220,17 @@ fn new_transport(endpoints: Arc<Endpoints>, scenario: &Scenario) -> Result<Trans
         .map_err(|error| RunError::Environment(format!("cannot make an HTTP client: {error}")))
 }
 
-/// Where the clients begin: on the leaders in turn.
-fn client_homes(_scenario: &Scenario, cluster: &ReferenceCluster) -> Vec<ReplicaId> {
-    cluster.graph().leaders().collect()
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1_000_000")]
+fn share_ppm(share: f64) -> u32 {
+    (share * 1e6).round().clamp(0.0, 1e6) as u32
 }
 
 fn pace_of(scenario: &Scenario) -> Pace {
     if scenario.clients.rate > 0.0 {
-        Pace::Open { rate: scenario.clients.rate / f64::from(scenario.clients.count.max(1)), due: Instant::now() }
+        Pace::Open {
+            rate: scenario.clients.rate / f64::from(scenario.clients.count.max(1)),
+            due: Instant::now(),
+        }
     } else {
         Pace::Closed { think: scenario.clients.think.duration() }
     }
@@ -255,7 +260,8 @@ impl Run<'_> {
         self.load_until(Instant::now() + phases.recovery.duration()).await?;
         self.stop_clients().await;
         self.enter(Phase::Quiesce, phases.quiesce.duration());
-        let quiescence = finale::quiesce(&mut self.cluster, phases.quiesce.duration(), self.interrupt).await?;
+        let quiescence =
+            finale::quiesce(&mut self.cluster, phases.quiesce.duration(), self.interrupt).await?;
         self.enter(Phase::ReadAll, Duration::ZERO);
         finale::read_all(&self.cluster, &self.recorder).await?;
         Ok(if self.interrupt.is_requested() { Quiescence::Interrupted } else { quiescence })
@@ -287,7 +293,9 @@ impl Run<'_> {
     /// Nothing may fail unnoticed.
     fn watch(&mut self) -> Result<(), RunError> {
         if let Some(error) = self.recorder.error() {
-            return Err(RunError::Environment(format!("cannot write the history: {error}; is the disk full?")));
+            return Err(RunError::Environment(format!(
+                "cannot write the history: {error}; is the disk full?"
+            )));
         }
         Ok(self.cluster.check_alive()?)
     }

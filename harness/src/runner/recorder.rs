@@ -118,7 +118,10 @@ impl Recorder {
 impl Recording {
     /// Opens the files and starts the thread.
     pub(super) fn start(folder: &Path, header: &Header, live: Arc<Live>) -> io::Result<Self> {
-        let history = Writer::new(BufWriter::with_capacity(256 << 10, File::create(folder.join("history.jsonl"))?), header)?;
+        let history = Writer::new(
+            BufWriter::with_capacity(256 << 10, File::create(folder.join("history.jsonl"))?),
+            header,
+        )?;
         let nemesis = BufWriter::new(File::create(folder.join("nemesis.jsonl"))?);
         let intervals = File::create(folder.join("latency.hlog"))?;
         let shared = Shared {
@@ -212,7 +215,12 @@ impl Scribe {
             }
             if second.elapsed() >= Duration::from_secs(1) {
                 let began = self.recorder.0.start;
-                self.meter.end_interval(&mut log, second.duration_since(began), second.elapsed(), &self.live)?;
+                self.meter.end_interval(
+                    &mut log,
+                    second.duration_since(began),
+                    second.elapsed(),
+                    &self.live,
+                )?;
                 second = Instant::now();
             }
             if few {
@@ -257,7 +265,8 @@ impl Track {
     }
 }
 
-type IntervalLog<'a, 'b, W> = hdrhistogram::serialization::interval_log::IntervalLogWriter<'a, 'b, W, V2DeflateSerializer>;
+type IntervalLog<'a, 'b, W> =
+    hdrhistogram::serialization::interval_log::IntervalLogWriter<'a, 'b, W, V2DeflateSerializer>;
 
 impl Meter {
     fn new() -> io::Result<Self> {

@@ -32,7 +32,7 @@ impl Run<'_> {
                 self.live.update(|snapshot| snapshot.last = fault.to_string());
             }
             Action::Fault(fault) => {
-                if self.is_for_good(entry)
+                if entry.for_good
                     && let Fault::Kill(replica) = fault
                 {
                     self.cluster.give_up(*replica);
@@ -45,17 +45,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn is_for_good(&self, entry: &Planned) -> bool {
-        entry.cause.table == "kill"
-            && self.scenario.nemesis.kill.0.get(entry.cause.index).is_some_and(|kill| kill.for_good)
-    }
-
     /// Keeps the list of faults that are on.
     fn show(&self, fault: &Fault) {
         let text = fault.to_string();
         self.live.update(|snapshot| {
             match fault {
-                Fault::Heal(_) => snapshot.faults.retain(|on| !["cut", "stall", "degrade"].iter().any(|kind| on.starts_with(kind))),
+                Fault::Heal(_) => snapshot
+                    .faults
+                    .retain(|on| !["cut", "stall", "degrade"].iter().any(|kind| on.starts_with(kind))),
                 Fault::Clock(replica, change) => {
                     let prefix = format!("clock {replica} ");
                     snapshot.faults.retain(|on| !on.starts_with(&prefix));

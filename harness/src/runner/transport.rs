@@ -4,7 +4,10 @@ use crate::{
     node::{RecordReply, RecordRequest},
     systems::reference::{Endpoints, percent_encode},
 };
-use quarrel_models::{id::ReplicaId, message::{Reply, Request}};
+use quarrel_models::{
+    id::ReplicaId,
+    message::{Reply, Request},
+};
 use std::{sync::Arc, time::Duration};
 
 /// What came of a request.

@@ -29,12 +29,12 @@ pub struct Invocation {
 #[derive(Debug, Default)]
 pub struct OpenOperations {
     by_client: HashMap<ClientId, Invocation>,
-    last: Option<Invocation>,
+    completed: Option<Invocation>,
 }
 
 impl OpenOperations {
-    /// Takes note of the event, and gives the operation that it begins or completes.
-    pub fn observe(&mut self, event: &Event) -> Option<&Invocation> {
+    /// Takes note of the event.
+    pub fn observe(&mut self, event: &Event) {
         match event {
             Event::Invoke { t, client, at, key, op, write } => {
                 let invocation = Invocation {
@@ -46,12 +46,20 @@ impl OpenOperations {
                     write: *write,
                 };
                 self.by_client.insert(*client, invocation);
-                self.by_client.get(client)
             }
             Event::Ok { client, .. } | Event::Fail { client, .. } | Event::Info { client, .. } => {
-                self.last = self.by_client.remove(client);
-                self.last.as_ref()
+                self.completed = self.by_client.remove(client);
             }
+            _ => {}
+        }
+    }
+
+    /// The operation that the last event began or completed.
+    #[must_use]
+    pub fn concerned(&self, event: &Event) -> Option<&Invocation> {
+        match event {
+            Event::Invoke { client, .. } => self.by_client.get(client),
+            Event::Ok { .. } | Event::Fail { .. } | Event::Info { .. } => self.completed.as_ref(),
             _ => None,
         }
     }

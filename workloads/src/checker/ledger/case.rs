@@ -33,7 +33,8 @@ impl Shown<'_> {
         let told = !self.view.versions.is_empty();
         match write.kind {
             Kind::Put if told => self.carried.contains_key(&number) && self.lens.shows(writes, write),
-            Kind::Delete if told => self.direct.contains(&number) && self.lens.shows(writes, write),
+            // Absent is absent, whichever deletion brought it about.
+            Kind::Delete => !self.view.has_siblings() && self.lens.shows(writes, write),
             _ => self.lens.shows(writes, write),
         }
     }

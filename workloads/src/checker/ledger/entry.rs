@@ -44,6 +44,12 @@ pub struct LedgerEntry {
     /// The unanswered operation that may explain the loss: then nothing is proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hangs_on: Option<WriteId>,
+    /// Where live replicas disagree, those that show it, such as `A, C`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub shown_by: String,
+    /// And those that do not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub missing_at: String,
     /// The fate of a loss in a sentence.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
@@ -96,6 +102,8 @@ impl LedgerEntry {
             recorded: outcome.recorded,
             winner: outcome.winner.map(|winner| Winner::new(write, writes.get(winner), outcome.knew)),
             hangs_on: outcome.hangs_on.map(|other| writes.get(other).id()),
+            shown_by: outcome.sides.map(|(with, _)| with.names()).unwrap_or_default(),
+            missing_at: outcome.sides.map(|(_, without)| without.names()).unwrap_or_default(),
             why: String::new(),
         };
         if entry.fate.is_loss() {
@@ -119,6 +127,9 @@ impl LedgerEntry {
         let _ = match (&self.winner, self.fate) {
             (None, Fate::Vanished) => {
                 write!(text, ", is gone, and nothing in the history explains it (vanished)")
+            }
+            (None, Fate::Partial) => {
+                write!(text, ", is shown by {} and missing at {} (partial)", self.shown_by, self.missing_at)
             }
             (None, fate) => write!(text, ": {} ({fate})", fate.meaning()),
             (Some(winner), Fate::Superseded) => {

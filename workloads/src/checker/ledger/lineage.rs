@@ -82,6 +82,18 @@ impl Lineage {
         (next != NONE && next != number).then_some(next)
     }
 
+    /// Whether this final version is another one than that which the write led to.
+    pub(crate) fn beside(&self, number: u32, held: u32) -> bool {
+        let mut at = number;
+        for _ in 0..MAX_STEPS {
+            match self.next(at) {
+                Some(next) => at = next,
+                None => return at != held,
+            }
+        }
+        false
+    }
+
     /// How the write stands to the winning line.
     pub(crate) fn fork(&self, writes: &Writes, number: u32) -> Fork {
         if self.contains(number) {

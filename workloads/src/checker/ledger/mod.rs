@@ -9,15 +9,12 @@ mod entry;
 mod lineage;
 mod rules;
 pub(crate) mod sums;
-#[cfg(test)]
-mod tests;
 mod writes;
 
 pub use entry::{LedgerEntry, Winner};
 pub use writes::{Kind, State, Write, Writes};
 
 pub(crate) use case::{Case, Material};
-pub(crate) use entry::{seconds, span};
 
 use super::{Evidence, finals::Finals};
 use crate::history::{Event, Quiescence};

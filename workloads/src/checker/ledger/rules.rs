@@ -25,11 +25,13 @@ pub(crate) struct Outcome {
     pub(crate) recorded: bool,
     /// The unanswered operation that might explain it.
     pub(crate) hangs_on: Option<u32>,
+    /// Where replicas disagree, those that show it and those that do not.
+    pub(crate) sides: Option<(Replicas, Replicas)>,
 }
 
 impl Outcome {
     const fn fine(fate: Fate) -> Self {
-        Self { fate, winner: None, knew: Knowledge::None, recorded: false, hangs_on: None }
+        Self { fate, winner: None, knew: Knowledge::None, recorded: false, hangs_on: None, sides: None }
     }
 
     const fn by(fate: Fate, winner: u32, knew: Knowledge) -> Self {
@@ -77,7 +79,7 @@ impl<'c, 'a> Rules<'c, 'a> {
         let mut outcome = if without.is_empty() && !with.is_empty() || !with.is_empty() && !at_rest {
             self.kept(number)
         } else if !with.is_empty() {
-            Outcome::fine(Fate::Partial)
+            Outcome { sides: Some((with, without)), ..Outcome::fine(Fate::Partial) }
         } else {
             let lost = self.lost(number);
             self.beyond_conflict(number, lost)
@@ -237,7 +239,7 @@ impl<'c, 'a> Rules<'c, 'a> {
         self.follow(at);
         let writes = self.case.writes();
         match self.lineage.fork(writes, number) {
-            Fork::Within => self.lost_on_the_line(number),
+            Fork::Within => self.lost_on_the_line(number, at),
             Fork::AfterFinal(winner) => Outcome::by(Fate::CausalInversion, winner, Knowledge::Leader),
             Fork::At { ancestor: Some(ancestor), next } if writes.leader_knew(next, number) => {
                 // The line went on without it at a leader that had it: there the ancestor had beaten it.
@@ -274,11 +276,13 @@ impl<'c, 'a> Rules<'c, 'a> {
 
     /// The final value was built on it, and yet lacks its effect: it was dropped where versions were made one, or
     /// nobody knows where.
-    fn lost_on_the_line(&self, number: u32) -> Outcome {
+    fn lost_on_the_line(&self, number: u32, at: usize) -> Outcome {
         let writes = self.case.writes();
         let Some((merge, side)) = self.lineage.merge_after(writes, number) else {
-            return match self.lineage.next(number) {
-                Some(next) => self.against(number, next),
+            // A handler dropped it where the final versions were merged, or nobody knows where.
+            let other = self.case.live[at].direct.iter().find(|&&held| self.lineage.beside(number, held));
+            return match other.copied().or_else(|| self.lineage.next(number)) {
+                Some(winner) => self.against(number, winner),
                 None => Outcome::fine(Fate::Vanished),
             };
         };
@@ -288,7 +292,11 @@ impl<'c, 'a> Rules<'c, 'a> {
         let survivor =
             others().find(|&other| lens.shows(writes, writes.get(other))).or_else(|| others().next());
         match survivor {
-            Some(winner) => Outcome::told(winner),
+            // Only where readers resolve was anybody told.
+            Some(winner) => {
+                let recorded = self.case.evidence.strategy.read_handler().is_some();
+                Outcome { recorded, ..Outcome::told(winner) }
+            }
             None => self.against(number, merge),
         }
     }

@@ -20,7 +20,7 @@ pub(crate) enum Sum {
 
 /// The values at which a counter can stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Possible {
+pub(crate) enum Possible {
     /// Each of them.
     These(BTreeSet<i128>),
     /// Too many to tell apart: all from the first to the second.
@@ -29,7 +29,7 @@ pub enum Possible {
 
 impl Possible {
     /// The sum of what happened, and of any part of what may have happened.
-    pub fn new(certain: i128, uncertain: impl IntoIterator<Item = i64>) -> Self {
+    pub(crate) fn new(certain: i128, uncertain: impl IntoIterator<Item = i64>) -> Self {
         let mut possible = Self::These(BTreeSet::from([certain]));
         for delta in uncertain {
             possible = possible.with(i128::from(delta));
@@ -53,8 +53,7 @@ impl Possible {
     }
 
     /// The least and the greatest.
-    #[must_use]
-    pub fn range(&self) -> (i128, i128) {
+    pub(crate) fn range(&self) -> (i128, i128) {
         match self {
             Self::These(sums) => {
                 (sums.first().copied().unwrap_or_default(), sums.last().copied().unwrap_or_default())
@@ -64,8 +63,7 @@ impl Possible {
     }
 
     /// Whether the counter can stand there.
-    #[must_use]
-    pub fn contains(&self, value: i64) -> bool {
+    pub(crate) fn contains(&self, value: i64) -> bool {
         let value = i128::from(value);
         match self {
             Self::These(sums) => sums.contains(&value),
