@@ -105,14 +105,14 @@ impl FromStr for Fate {
     }
 }
 
-/// How the lost write knew of the winner.
+/// How one write knew of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Knowledge {
     /// It did not.
     None,
-    /// Its session had written or read the winner, but the leader that took it had not applied it.
+    /// Its session had written or read the other one, but the leader that took it had not applied that.
     Session,
-    /// The leader that took it had applied the winner.
+    /// The leader that took it had applied the other one.
     Leader,
 }
 
@@ -121,8 +121,8 @@ pub enum Knowledge {
 pub struct Relation {
     /// How the lost write knew of the winner.
     pub loser_knew: Knowledge,
-    /// Whether the winner knew of the lost write, in any way.
-    pub winner_knew: bool,
+    /// How the winner knew of the lost write.
+    pub winner_knew: Knowledge,
     /// Whether the winner was acknowledged before the lost write began. Never true of a winner whose acknowledgement
     /// was not seen: it may have happened later.
     pub winner_first: bool,
@@ -131,6 +131,8 @@ pub struct Relation {
     /// Whether the lost write replaced the whole record. Otherwise its effect was to accumulate with that of others,
     /// and no later write is an excuse for its absence.
     pub replaces: bool,
+    /// Whether the strategy keeps such an effect in every conflict: then no other write can have won over it.
+    pub keeps: bool,
 }
 
 /// The fate of an acknowledged write whose effect is absent, given the write that won over it.
@@ -138,6 +140,9 @@ pub struct Relation {
 /// Where several rules fit, the one that blames the system most is taken.
 #[must_use]
 pub const fn fate_of_loser(relation: Relation) -> Fate {
+    if relation.keeps {
+        return Fate::Vanished;
+    }
     match relation.loser_knew {
         Knowledge::Leader => return Fate::CausalInversion,
         Knowledge::Session => return Fate::SessionInversion,
@@ -146,9 +151,10 @@ pub const fn fate_of_loser(relation: Relation) -> Fate {
     if relation.winner_first {
         return Fate::RealTimeInversion;
     }
+    let knew = !matches!(relation.winner_knew, Knowledge::None);
     if relation.replaces {
-        if relation.winner_knew || relation.loser_first { Fate::Superseded } else { Fate::ConcurrentDiscard }
-    } else if relation.winner_knew {
+        if knew || relation.loser_first { Fate::Superseded } else { Fate::ConcurrentDiscard }
+    } else if matches!(relation.winner_knew, Knowledge::Leader) {
         // The winner was made on top of it, and yet its effect is not in the result.
         Fate::Vanished
     } else {
@@ -162,10 +168,11 @@ mod tests {
 
     const OVERLAP: Relation = Relation {
         loser_knew: Knowledge::None,
-        winner_knew: false,
+        winner_knew: Knowledge::None,
         winner_first: false,
         loser_first: false,
         replaces: true,
+        keeps: false,
     };
 
     #[test]
@@ -183,8 +190,17 @@ mod tests {
         let later = Relation { loser_first: true, ..OVERLAP };
         assert_eq!(fate_of_loser(later), Fate::Superseded);
         assert_eq!(fate_of_loser(Relation { replaces: false, ..later }), Fate::ConcurrentDiscard);
-        let knowing = Relation { winner_knew: true, replaces: false, ..OVERLAP };
-        assert_eq!(fate_of_loser(knowing), Fate::Vanished);
+        let on_top = Relation { winner_knew: Knowledge::Leader, replaces: false, ..OVERLAP };
+        assert_eq!(fate_of_loser(on_top), Fate::Vanished);
+        // A client that moved and wrote again, at a leader that lacked its first write, did not build on that.
+        let moved = Relation { winner_knew: Knowledge::Session, ..on_top };
+        assert_eq!(fate_of_loser(moved), Fate::ConcurrentDiscard);
+    }
+
+    #[test]
+    fn where_the_strategy_keeps_both_sides_of_a_conflict_nothing_can_have_won() {
+        let kept = Relation { replaces: false, keeps: true, winner_first: true, ..OVERLAP };
+        assert_eq!(fate_of_loser(kept), Fate::Vanished);
     }
 
     #[test]

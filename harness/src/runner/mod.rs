@@ -149,7 +149,6 @@ async fn make(request: &RunRequest) -> Result<(Latency, bool), RunError> {
     let (stop, stopped) = watch::channel(false);
     let mut run = Run {
         scenario,
-        folder,
         live,
         interrupt,
         crew: Crew::start(scenario, *seed, &cluster, recording.recorder(), &stopped)?,
@@ -239,7 +238,6 @@ fn pace_of(scenario: &Scenario) -> Pace {
 /// A run under way.
 struct Run<'a> {
     scenario: &'a Scenario,
-    folder: &'a Path,
     live: &'a Live,
     interrupt: &'a Interrupt,
     cluster: ReferenceCluster,

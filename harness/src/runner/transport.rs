@@ -63,3 +63,79 @@ impl Transport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quarrel_models::{id::WriteId, operation::Operation};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    /// What a server does with a request once it has read some of it.
+    #[derive(Clone, Copy)]
+    enum Answer {
+        Close,
+        Silence,
+        Unavailable,
+    }
+
+    /// Sends one write to a server that treats it badly; gives back what came of it, and how often it arrived.
+    async fn send_to(answer: Answer) -> (Answered, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let arrivals = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&arrivals);
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut bytes = [0; 4096];
+                if stream.read(&mut bytes).await.unwrap_or(0) > 0 {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                }
+                match answer {
+                    Answer::Close => drop(stream),
+                    Answer::Silence => held.push(stream),
+                    Answer::Unavailable => {
+                        let text = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+                        let _ = stream.write_all(text.as_bytes()).await;
+                    }
+                }
+            }
+        });
+        let transport =
+            Transport::new(Arc::new(Endpoints::fixed([address])), Duration::from_millis(300)).unwrap();
+        let write: Option<WriteId> = "c1.1".parse().ok();
+        let request = Request {
+            key: "k".into(),
+            operation: Operation::Put(1.into()),
+            write,
+            context: None,
+            token: None,
+        };
+        let answered = transport.send(ReplicaId(0), request).await;
+        (answered, arrivals.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn one_request_is_one_arrival_whatever_the_server_does() {
+        for answer in [Answer::Close, Answer::Silence, Answer::Unavailable] {
+            let (answered, arrivals) = send_to(answer).await;
+            assert!(matches!(answered, Answered::Nothing), "{answered:?}");
+            assert_eq!(arrivals, 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_nobody_accepts_was_not_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let free = listener.local_addr().unwrap();
+        drop(listener);
+        let transport = Transport::new(Arc::new(Endpoints::fixed([free])), Duration::from_secs(1)).unwrap();
+        let request =
+            Request { key: "k".into(), operation: Operation::Read, write: None, context: None, token: None };
+        assert!(matches!(transport.send(ReplicaId(0), request).await, Answered::NotSent));
+    }
+}

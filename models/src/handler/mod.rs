@@ -35,6 +35,21 @@ pub enum Handler {
     Latest,
 }
 
+/// What an operation adds to a record, as far as handlers tell effects apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// An element comes into a set.
+    Insert,
+    /// An item comes to a list.
+    Append,
+    /// A number is added.
+    Add,
+    /// A field is taken.
+    Claim,
+    /// Something is taken away or replaced.
+    Other,
+}
+
 impl Handler {
     /// All handlers, for documentation and tests.
     pub const ALL: [Self; 6] =
@@ -66,6 +81,18 @@ impl Handler {
             Self::Delta | Self::Latest => None,
         };
         merged.or_else(|| latest::merge(versions))
+    }
+
+    /// Whether the effect of such an operation is in the result whatever the other versions are.
+    #[must_use]
+    pub const fn keeps(self, effect: Effect) -> bool {
+        matches!(
+            (self, effect),
+            (Self::Union, Effect::Insert)
+                | (Self::Append, Effect::Append)
+                | (Self::Delta, Effect::Add)
+                | (Self::Calendar, Effect::Claim)
+        )
     }
 
     /// Whether the result drops the effect of some versions, rather than containing them all.

@@ -18,7 +18,7 @@ pub use on_write::OnWrite;
 use crate::{
     clock::ClockKind,
     fate::Fate,
-    handler::Handler,
+    handler::{Effect, Handler},
     id::WriteId,
     value::Value,
     version::{Cell, Version},
@@ -162,6 +162,16 @@ impl Strategy {
     #[must_use]
     pub const fn read_handler(&self) -> Option<Handler> {
         if let Self::OnRead(on_read) = self { Some(on_read.handler) } else { None }
+    }
+
+    /// Whether an effect of this kind survives every conflict.
+    #[must_use]
+    pub const fn keeps(&self, effect: Effect) -> bool {
+        match self {
+            Self::OnWrite(on_write) => on_write.handler.keeps(effect),
+            Self::OnRead(on_read) => on_read.handler.keeps(effect),
+            Self::Arrival(_) | Self::HomeLeader(_) | Self::Lww(_) => false,
+        }
     }
 
     /// The home-leader parameters, if records have homes.

@@ -153,18 +153,22 @@ fn naive_relation(lost: &Naive, won: &Naive) -> Fate {
             || later.read.contains(&earlier.id)
     };
     let leader = |later: &Naive, earlier: &Naive| later.knew.covers(earlier.dot);
-    fate_of_loser(Relation {
-        loser_knew: if leader(lost, won) {
+    let knowledge = |of: &Naive, other: &Naive| {
+        if leader(of, other) {
             Knowledge::Leader
-        } else if session(lost, won) {
+        } else if session(of, other) {
             Knowledge::Session
         } else {
             Knowledge::None
-        },
-        winner_knew: leader(won, lost) || session(won, lost),
+        }
+    };
+    fate_of_loser(Relation {
+        loser_knew: knowledge(lost, won),
+        winner_knew: knowledge(won, lost),
         winner_first: won.ack.is_some_and(|ack| ack < lost.call),
         loser_first: lost.ack.is_some_and(|ack| ack < won.call),
         replaces: true,
+        keeps: false,
     })
 }
 

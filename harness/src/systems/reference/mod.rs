@@ -69,6 +69,12 @@ pub enum SystemError {
 pub struct Endpoints(Vec<RwLock<Option<SocketAddr>>>);
 
 impl Endpoints {
+    /// Fixed addresses, the first one that of replica A.
+    #[must_use]
+    pub fn fixed(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        Self(addresses.into_iter().map(|address| RwLock::new(Some(address))).collect())
+    }
+
     /// Where clients reach the replica.
     #[must_use]
     pub fn get(&self, replica: ReplicaId) -> Option<SocketAddr> {

@@ -149,19 +149,22 @@ impl<'c, 'a> Rules<'c, 'a> {
     fn relation(&self, loser: u32, winner: u32) -> Relation {
         let writes = self.case.writes();
         let (lost, won) = (writes.get(loser), writes.get(winner));
-        let loser_knew = if writes.leader_knew(loser, winner) {
-            Knowledge::Leader
-        } else if writes.session_knew(loser, winner) {
-            Knowledge::Session
-        } else {
-            Knowledge::None
+        let knowledge = |of: u32, other: u32| {
+            if writes.leader_knew(of, other) {
+                Knowledge::Leader
+            } else if writes.session_knew(of, other) {
+                Knowledge::Session
+            } else {
+                Knowledge::None
+            }
         };
         Relation {
-            loser_knew,
-            winner_knew: writes.leader_knew(winner, loser) || writes.session_knew(winner, loser),
+            loser_knew: knowledge(loser, winner),
+            winner_knew: knowledge(winner, loser),
             winner_first: won.ack < lost.call,
             loser_first: lost.ack < won.call,
             replaces: lost.kind.replaces(),
+            keeps: self.case.evidence.strategy.keeps(lost.kind.effect()),
         }
     }
 
@@ -197,7 +200,7 @@ impl<'c, 'a> Rules<'c, 'a> {
         let outcomes = winners.iter().map(|&winner| self.against(number, winner));
         let known = |&&winner: &&u32| {
             let relation = self.relation(number, winner);
-            relation.winner_knew && relation.loser_knew == Knowledge::None
+            relation.winner_knew != Knowledge::None && relation.loser_knew == Knowledge::None
         };
         if let Some(&winner) = winners.iter().find(known) {
             return self.against(number, winner);
@@ -240,10 +243,10 @@ impl<'c, 'a> Rules<'c, 'a> {
         let writes = self.case.writes();
         match self.lineage.fork(writes, number) {
             Fork::Within => self.lost_on_the_line(number, at),
-            Fork::AfterFinal(winner) => Outcome::by(Fate::CausalInversion, winner, Knowledge::Leader),
+            Fork::AfterFinal(winner) => self.against(number, winner),
             Fork::At { ancestor: Some(ancestor), next } if writes.leader_knew(next, number) => {
                 // The line went on without it at a leader that had it: there the ancestor had beaten it.
-                Outcome::by(Fate::CausalInversion, ancestor, Knowledge::Leader)
+                self.against(number, ancestor)
             }
             Fork::At { next, .. } => {
                 let outcome = self.against(number, next);
@@ -260,7 +263,8 @@ impl<'c, 'a> Rules<'c, 'a> {
         let write = writes.get(number);
         let later = |other: u32| {
             let relation = self.relation(number, other);
-            relation.loser_knew == Knowledge::None && (relation.winner_knew || relation.loser_first)
+            relation.loser_knew == Knowledge::None
+                && (relation.winner_knew != Knowledge::None || relation.loser_first)
         };
         for fact in facts(writes, write) {
             if let Some(undone) = self.case.opponents(fact).find(|&other| other != number && later(other)) {
@@ -269,7 +273,7 @@ impl<'c, 'a> Rules<'c, 'a> {
         }
         let knew = |&&other: &&u32| {
             let relation = self.relation(number, other);
-            relation.loser_knew == Knowledge::None && relation.winner_knew
+            relation.loser_knew == Knowledge::None && relation.winner_knew != Knowledge::None
         };
         self.case.replacing.iter().find(knew).copied()
     }
@@ -311,7 +315,7 @@ impl<'c, 'a> Rules<'c, 'a> {
             other != number
                 && write.may_have_happened()
                 && write.kind != Kind::Unknown
-                && !relation.winner_knew
+                && relation.winner_knew == Knowledge::None
                 && relation.loser_knew == Knowledge::None
                 && !relation.winner_first
                 && !relation.loser_first

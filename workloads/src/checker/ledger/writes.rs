@@ -10,6 +10,7 @@
 use crate::history::{Event, OperationResult};
 use quarrel_models::{
     clock::Stamp,
+    handler::Effect,
     id::{ClientId, Dot, ReplicaId, WriteId},
     operation::Operation,
     value::{Key, Value},
@@ -72,6 +73,20 @@ impl Kind {
     #[must_use]
     pub const fn replaces(self) -> bool {
         matches!(self, Self::Put | Self::Delete)
+    }
+
+    /// What handlers see of it.
+    #[must_use]
+    pub const fn effect(self) -> Effect {
+        match self {
+            Self::Insert => Effect::Insert,
+            Self::Append => Effect::Append,
+            Self::Add => Effect::Add,
+            Self::Claim => Effect::Claim,
+            Self::Put | Self::Delete | Self::Remove | Self::Release | Self::Move | Self::Unknown => {
+                Effect::Other
+            }
+        }
     }
 }
 
