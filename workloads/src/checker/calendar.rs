@@ -55,7 +55,7 @@ impl Checker for CalendarChecker {
             let mut slots: BTreeMap<SmolStr, String> = BTreeMap::new();
             for view in evidence.finals.live_views(key) {
                 let value = evidence.resolved(&view);
-                slots.extend(double_booked(value.as_ref()).map(|(slot, held)| (slot.clone(), held)));
+                slots.extend(double_booked(value.as_deref()).map(|(slot, held)| (slot.clone(), held)));
             }
             for (slot, held) in slots {
                 double.add(|| format!("{key}: {slot} is held by {held}"));

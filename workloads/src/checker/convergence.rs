@@ -53,7 +53,7 @@ impl Checker for Convergence {
     }
 }
 
-fn example(key: &str, views: &[View]) -> String {
+fn example(key: &str, views: &[View<'_>]) -> String {
     let shows: Vec<String> = views
         .iter()
         .map(|view| {

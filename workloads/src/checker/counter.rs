@@ -102,7 +102,7 @@ impl Checker for CounterChecker {
     }
 }
 
-fn example(key: &str, view: &super::finals::View, possible: &Possible) -> String {
+fn example(key: &str, view: &super::finals::View<'_>, possible: &Possible) -> String {
     let (least, most) = possible.range();
     let expected = if least == most { least.to_string() } else { format!("from {least} to {most}") };
     let verb = if view.replicas.len() == 1 { "shows" } else { "show" };

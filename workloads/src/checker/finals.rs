@@ -68,21 +68,42 @@ impl Replicas {
 }
 
 /// What some replicas hold of one record: the same for all of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct View {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View<'a> {
     /// Who holds it.
     pub replicas: Replicas,
     /// The one value shown; `None` for a tombstone, no record, and siblings.
-    pub value: Option<Value>,
-    /// The versions held; empty if the system does not tell, or has no record.
-    pub versions: Vec<FinalVersion>,
+    pub value: Option<&'a Value>,
+    /// The versions held; empty if the system does not tell, or has no record. Only siblings keep their own values.
+    pub versions: &'a [FinalVersion],
 }
 
-impl View {
+/// The same, as it is kept.
+#[derive(Debug)]
+struct Held {
+    replicas: Replicas,
+    value: Option<Value>,
+    versions: Vec<FinalVersion>,
+}
+
+impl Held {
+    /// Of a version that has a value to stand for it, the value is not kept a second time.
+    fn is(&self, value: Option<&Value>, versions: &[FinalVersion]) -> bool {
+        let same = |(held, other): (&FinalVersion, &FinalVersion)| {
+            (held.write, held.dot, held.stamp) == (other.write, other.dot, other.stamp)
+                && (value.is_some() || held.value == other.value)
+        };
+        self.value.as_ref() == value
+            && self.versions.len() == versions.len()
+            && self.versions.iter().zip(versions).all(same)
+    }
+}
+
+impl<'a> View<'a> {
     /// No record.
     #[must_use]
     pub const fn absent(replicas: Replicas) -> Self {
-        Self { replicas, value: None, versions: Vec::new() }
+        Self { replicas, value: None, versions: &[] }
     }
 
     /// Whether versions stand side by side, without one value.
@@ -94,11 +115,11 @@ impl View {
     /// What a reader sees, without regard to metadata: one value, or a set of siblings. Nothing is a record that is
     /// not there, whether a tombstone says so or not.
     #[must_use]
-    pub fn shown(&self) -> BTreeSet<Option<&Value>> {
+    pub fn shown(&self) -> BTreeSet<Option<&'a Value>> {
         if self.has_siblings() {
             self.versions.iter().map(|version| version.value.as_ref()).collect()
         } else {
-            BTreeSet::from([self.value.as_ref()])
+            BTreeSet::from([self.value])
         }
     }
 
@@ -129,7 +150,7 @@ pub(crate) fn brief(text: &str) -> String {
 #[derive(Debug, Default)]
 pub struct Finals {
     keys: HashMap<Key, usize>,
-    views: Vec<(Key, Vec<View>)>,
+    views: Vec<(Key, Vec<Held>)>,
     lines: BTreeMap<ReplicaId, u64>,
     whole: BTreeMap<ReplicaId, (u64, VersionVector)>,
     unread: BTreeMap<ReplicaId, String>,
@@ -165,14 +186,18 @@ impl Finals {
             }
         };
         let views = &mut self.views[slot].1;
-        let same = |view: &&mut View| view.value.as_ref() == value && view.versions == versions;
-        if let Some(view) = views.iter_mut().find(same) {
+        if let Some(view) = views.iter_mut().find(|view| view.is(value, versions)) {
             view.replicas.insert(replica);
             return;
         }
         let mut replicas = Replicas::default();
         replicas.insert(replica);
-        views.push(View { replicas, value: value.cloned(), versions: versions.to_vec() });
+        let kept = |version: &FinalVersion| FinalVersion {
+            value: version.value.clone().filter(|_| value.is_none()),
+            ..*version
+        };
+        let versions = versions.iter().map(kept).collect();
+        views.push(Held { replicas, value: value.cloned(), versions });
     }
 
     /// The replicas that were read whole.
@@ -218,7 +243,7 @@ impl Finals {
 
     /// What live replicas hold of a record, equal ones together; those that have no record last.
     #[must_use]
-    pub fn live_views(&self, key: &str) -> Vec<View> {
+    pub fn live_views(&self, key: &str) -> Vec<View<'_>> {
         let live = self.live();
         let mut views = self.views_within(key, live);
         let held = views.iter().fold(Replicas::default(), |held, view| held.or(view.replicas));
@@ -231,7 +256,7 @@ impl Finals {
 
     /// What replicas that count as dead or cut off were still seen to hold.
     #[must_use]
-    pub fn cut_off_views(&self, key: &str) -> Vec<View> {
+    pub fn cut_off_views(&self, key: &str) -> Vec<View<'_>> {
         let mut unread = Replicas::default();
         for replica in self.unread.keys() {
             unread.insert(*replica);
@@ -239,13 +264,15 @@ impl Finals {
         self.views_within(key, unread)
     }
 
-    fn views_within(&self, key: &str, replicas: Replicas) -> Vec<View> {
+    fn views_within(&self, key: &str, replicas: Replicas) -> Vec<View<'_>> {
         let Some(&slot) = self.keys.get(key) else { return Vec::new() };
-        let within = |view: &View| {
-            let shared = view.replicas.and(replicas);
-            (!shared.is_empty()).then(|| View { replicas: shared, ..view.clone() })
-        };
-        self.views[slot].1.iter().filter_map(within).collect()
+        let within = |held: &'_ Held| held.replicas.and(replicas);
+        self.views[slot]
+            .1
+            .iter()
+            .filter(|held| !within(held).is_empty())
+            .map(|held| View { replicas: within(held), value: held.value.as_ref(), versions: &held.versions })
+            .collect()
     }
 
     /// Whether a live replica has applied the write at `dot`; `None` if none of them tells.

@@ -27,7 +27,7 @@ use quarrel_models::{
     version::{Version, VersionVector},
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// The most examples that a report keeps of one kind.
 pub const MAX_EXAMPLES: usize = 5;
@@ -59,7 +59,7 @@ pub struct Evidence<'a> {
 impl Evidence<'_> {
     /// The one value that a reader gets: of siblings, what the strategy's handler makes of them.
     #[must_use]
-    pub fn resolved(&self, view: &View) -> Option<Value> {
+    pub fn resolved<'v>(&self, view: &View<'v>) -> Option<Cow<'v, Value>> {
         let version = |held: &FinalVersion| Version {
             write: held.write,
             dot: held.dot,
@@ -69,9 +69,9 @@ impl Evidence<'_> {
         };
         match self.strategy.read_handler() {
             Some(handler) if view.has_siblings() => {
-                handler.merge(&view.versions.iter().map(version).collect::<Vec<_>>())
+                handler.merge(&view.versions.iter().map(version).collect::<Vec<_>>()).map(Cow::Owned)
             }
-            _ => view.value.clone(),
+            _ => view.value.map(Cow::Borrowed),
         }
     }
 }

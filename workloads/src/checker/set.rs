@@ -1,6 +1,6 @@
 //! Sets of unique elements: what was added and never removed is there.
 
-use super::{AnomalyReport, Checker, Evidence, Invocation, Report};
+use super::{AnomalyReport, Checker, Evidence, Invocation, Report, finals::Replicas};
 use crate::{history::Event, verdict::Anomaly};
 use quarrel_models::{
     operation::Operation,
@@ -116,6 +116,18 @@ impl Checker for SetChecker {
     }
 }
 
+/// What some replicas show of a set; of siblings, each.
+struct Side<'a> {
+    replicas: Replicas,
+    held: Vec<&'a BTreeSet<Value>>,
+}
+
+impl Side<'_> {
+    fn has(&self, element: &Value) -> bool {
+        self.held.iter().any(|held| held.contains(element))
+    }
+}
+
 #[derive(Debug)]
 struct Count {
     lost: AnomalyReport,
@@ -146,32 +158,34 @@ impl Count {
         replaced: bool,
     ) {
         let views = evidence.finals.live_views(key);
-        let sides: Vec<_> = views
+        let sides: Vec<Side<'_>> = views
             .iter()
-            .map(|view| {
-                let held = view.shown().into_iter().flatten().filter_map(Value::as_set);
-                (view.replicas, held.flatten().collect::<BTreeSet<&Value>>())
+            .map(|view| Side {
+                replicas: view.replicas,
+                held: view.shown().into_iter().flatten().filter_map(Value::as_set).collect(),
             })
             .collect();
         for (element, state) in elements {
-            let shown_by = sides.iter().filter(|(_, held)| held.contains(element)).count();
+            let shown_by = sides.iter().filter(|side| side.has(element)).count();
             if state.added.is_some() {
                 self.never_read += u64::from(!state.seen);
                 self.stale += u64::from(state.stale || state.missed && shown_by > 0);
             }
             self.recovered += u64::from(state.added.is_none() && state.tried && shown_by > 0);
             let lost = state.added.is_some() && !state.removed && !replaced && shown_by < sides.len();
-            if let Some((replicas, _)) = sides.iter().find(|(_, held)| lost && !held.contains(element)) {
-                self.lost
-                    .add(|| format!("{key}: {element} was acknowledged, and {} lack it", replicas.names()));
+            if let Some(side) = sides.iter().find(|side| lost && !side.has(element)) {
+                self.lost.add(|| {
+                    format!("{key}: {element} was acknowledged, and {} lack it", side.replicas.names())
+                });
             }
         }
         if replaced {
             return;
         }
-        let everything: BTreeSet<&Value> = sides.iter().flat_map(|(_, held)| held.iter().copied()).collect();
+        let everything = sides.iter().flat_map(|side| side.held.iter().copied().flatten());
+        let mut unexpected = BTreeSet::new();
         for element in everything {
-            if !elements.get(element).is_some_and(|state| state.tried) {
+            if !elements.get(element).is_some_and(|state| state.tried) && unexpected.insert(element) {
                 self.unexpected.add(|| format!("{key}: {element} is there, and nobody added it"));
             }
         }

@@ -349,3 +349,24 @@ fn a_sum_whose_branches_were_joined_by_taking_the_greater_drifts() {
     // Which addition is missing cannot be seen once the branches are joined; that one is missing can.
     assert_eq!(count(&judgement, "counter-drift"), 1);
 }
+
+#[test]
+fn a_write_whose_winner_read_it_before_it_was_acknowledged_is_superseded() {
+    let script = format!(
+        "10-60 c2.1@B k put y => B:1 s5 knew B:1
+         20-25 c1@B k read => y of c2.1
+         30-40 c1.1@A k put x => A:1 s10 knew A:1
+         {EVERYWHERE}"
+    );
+    assert_eq!(fate(&judge(LWW, &script).1, "c2.1"), "superseded");
+}
+
+#[test]
+fn a_write_of_a_dead_leader_is_stranded_where_nobody_tells_positions() {
+    let script = "10-20 c1.1@A k put x
+        15-25 c3.1@C k put z
+        final A k x
+        final B k x
+        dead C";
+    assert_eq!(fate(&judge(LWW, script).1, "c3.1"), "stranded");
+}

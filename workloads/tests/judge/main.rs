@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod brute_force;
+mod cluster;
 mod damage;
 mod fates;
 mod marks;

@@ -10,12 +10,15 @@ use crate::checker::{
 };
 use quarrel_models::value::{Key, Value};
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// What some replicas show of the record, ready for questions.
 #[derive(Debug)]
 pub(crate) struct Shown<'a> {
-    pub(crate) view: &'a View,
+    pub(crate) view: &'a View<'a>,
     pub(crate) lens: Lens<'a>,
     /// The versions held.
     pub(crate) direct: Vec<u32>,
@@ -58,14 +61,17 @@ pub(crate) struct Case<'a> {
 
 /// What is borrowed by a case.
 #[derive(Debug)]
-pub(crate) struct Material {
-    live: Vec<(View, Option<Value>)>,
-    cut_off: Vec<(View, Option<Value>)>,
+pub(crate) struct Material<'a> {
+    live: Vec<Resolved<'a>>,
+    cut_off: Vec<Resolved<'a>>,
 }
 
-impl Material {
-    pub(crate) fn of(evidence: &Evidence<'_>, key: &str) -> Self {
-        let with_value = |view: View| {
+/// A view, and the value that a reader gets.
+type Resolved<'a> = (View<'a>, Option<Cow<'a, Value>>);
+
+impl<'a> Material<'a> {
+    pub(crate) fn of(evidence: &Evidence<'a>, key: &str) -> Self {
+        let with_value = |view: View<'a>| {
             let value = evidence.resolved(&view);
             (view, value)
         };
@@ -79,7 +85,7 @@ impl Material {
 impl<'a> Case<'a> {
     pub(crate) fn new(
         evidence: &'a Evidence<'a>,
-        material: &'a Material,
+        material: &'a Material<'a>,
         name: &'a SmolStr,
         numbers: &'a [u32],
     ) -> Self {
@@ -100,8 +106,8 @@ impl<'a> Case<'a> {
                 }
             }
         }
-        let prepare = |views: &'a [(View, Option<Value>)]| {
-            views.iter().map(|(view, value)| prepare(writes, view, value.as_ref())).collect()
+        let prepare = |views: &'a [Resolved<'a>]| {
+            views.iter().map(|(view, value)| prepare(writes, view, value.as_deref())).collect()
         };
         let (live, cut_off) = (prepare(&material.live), prepare(&material.cut_off));
         Self { evidence, name, numbers, live, cut_off, undoing, replacing }
@@ -131,7 +137,7 @@ impl<'a> Case<'a> {
     }
 }
 
-fn prepare<'a>(writes: &Writes, view: &'a View, value: Option<&'a Value>) -> Shown<'a> {
+fn prepare<'a>(writes: &Writes, view: &'a View<'a>, value: Option<&'a Value>) -> Shown<'a> {
     let direct: Vec<u32> = view.versions.iter().filter_map(|held| writes.find(held.write)).collect();
     let mut carried = BTreeMap::new();
     let mut seen = BTreeSet::new();
