@@ -93,9 +93,10 @@ fn escaped(text: &str) -> String {
 
 fn capped(mut text: String) -> String {
     if text.len() > MAX_BYTES {
-        let end = text.floor_char_boundary(MAX_BYTES - CUT.len());
-        let line = text[..end].rfind('\n').unwrap_or(end);
-        text.truncate(line);
+        // The end of a line is the end of a character, too.
+        let room = &text.as_bytes()[..MAX_BYTES - CUT.len()];
+        let end = room.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
+        text.truncate(end);
         text.push_str(CUT);
     }
     text
