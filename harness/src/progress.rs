@@ -105,7 +105,12 @@ fn on_terminal(live: &Live, stopped: &mpsc::Receiver<()>) {
         bar.set_prefix(format!("{} {:<10}", look.scenario, phase_name(look.phase)));
         bar.set_length(millis(look.planned).max(1));
         bar.set_position(millis(look.in_phase.min(look.planned)));
-        bar.set_message(format!("{:.1}s of {:.1}s", look.in_phase.as_secs_f64(), look.planned.as_secs_f64()));
+        let planned = if look.planned.is_zero() {
+            String::new()
+        } else {
+            format!(" of {:.1}s", look.planned.as_secs_f64())
+        };
+        bar.set_message(format!("{:.1}s{planned}", look.in_phase.as_secs_f64()));
         for (line, text) in lines.iter().zip(figures(&look)) {
             line.set_message(text);
         }

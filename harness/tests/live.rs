@@ -1,9 +1,10 @@
 //! The binary against real nodes: a run from its command line to its files, and Ctrl-C.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use std::{
     fs,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -57,12 +58,14 @@ fn a_run_can_be_judged_again_from_its_folder() {
 fn ctrl_c_heals_and_keeps_what_was_recorded() {
     let store = tempdir().unwrap();
     let mut command = quarrel(store.path(), &["run", "smoke", "--duration", "600s"]);
+    // As a terminal does it: to the whole group, nodes included.
+    command.process_group(0);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("the first fault", || {
         let nemesis = fs::read_to_string(folder(store.path())?.join("nemesis.jsonl")).ok()?;
         nemesis.contains("cut").then_some(())
     });
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
     let ended = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&ended.stdout).into_owned();
     assert_eq!(ended.status.code(), Some(130), "{text}{}", String::from_utf8_lossy(&ended.stderr));

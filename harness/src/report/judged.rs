@@ -178,3 +178,101 @@ fn marks(judgement: &Judgement) -> Vec<Mark> {
     };
     judgement.marks.iter().map(of_report).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quarrel_workloads::{
+        checker::AnomalyReport,
+        judge::{MarkReport, Operations},
+    };
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn scenario() -> Scenario {
+        let text = json!({
+            "name": "smoke", "strategy": { "lww": {} }, "workload": { "set": {} },
+            "contract": { "find": ["lost-element"], "marks": ["partition"] },
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    fn reason(property: &str, verdict: Verdict, evidence: &str) -> Reason {
+        Reason { property: property.to_owned(), verdict, evidence: evidence.to_owned() }
+    }
+
+    fn judgement(reasons: Vec<Reason>) -> Judgement {
+        Judgement {
+            verdict: reasons.iter().map(|reason| reason.verdict).fold(Verdict::Pass, Verdict::merge),
+            reasons,
+            fates: BTreeMap::from([(Fate::Visible, 9), (Fate::ConcurrentDiscard, 2), (Fate::Stranded, 1)]),
+            silent_losses: 3,
+            recorded_losses: 0,
+            anomalies: Vec::new(),
+            marks: vec![MarkReport { name: "partition", hits: 0, required: true }],
+            worst: Vec::new(),
+            operations: Operations { ok: 12, ..Operations::default() },
+            missing: Vec::new(),
+            figures: BTreeMap::new(),
+        }
+    }
+
+    fn summary(judgement: &Judgement) -> Summary {
+        let circumstances = Circumstances {
+            seed: 1,
+            seconds: 1.0,
+            interrupted: false,
+            latency: None,
+            results: None,
+            again: "quarrel run smoke --seed 1".to_owned(),
+        };
+        Summary::new(&scenario(), judgement, circumstances)
+    }
+
+    fn property<'a>(summary: &'a Summary, name: &str) -> &'a Property {
+        summary.properties.iter().find(|property| property.name == name).unwrap()
+    }
+
+    #[test]
+    fn what_was_looked_for_and_is_not_there_passes_only_with_evidence() {
+        let told = summary(&judgement(vec![reason("ledger", Verdict::Pass, "9 kept")]));
+        assert_eq!(property(&told, "vanished").verdict, Verdict::Pass);
+        let lacking = reason("evidence", Verdict::Unknown, "the run was cut short");
+        let untold = summary(&judgement(vec![lacking]));
+        assert_eq!(property(&untold, "vanished").verdict, Verdict::Unknown);
+        assert_eq!(property(&untold, "divergence").verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn every_finding_is_one_property_and_marks_are_told_apart() {
+        let reasons = vec![
+            reason("mark partition", Verdict::Unknown, "it never came to this"),
+            reason("stranded", Verdict::Pass, "1 acknowledged write, which is reported apart"),
+        ];
+        let summary = summary(&judgement(reasons));
+        for finding in Finding::all() {
+            let named = summary.properties.iter().filter(|property| property.name == finding.name());
+            assert_eq!(named.count(), 1, "{finding}");
+        }
+        assert!(!summary.properties.iter().any(|property| property.name.starts_with("mark ")));
+        assert_eq!(summary.marks_hit(), (0, 1));
+        assert!(!summary.marks[0].about.is_empty());
+        assert_eq!(property(&summary, "find lost-element").verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn what_fails_comes_first_and_what_a_dead_replica_alone_has_comes_last() {
+        let mut judgement = judgement(vec![
+            reason("lost-element", Verdict::Fail, "2 times; the first: s1 lacks 7"),
+            reason("concurrent-discard", Verdict::Pass, "2 acknowledged writes"),
+        ]);
+        let mut lost = AnomalyReport::new(Anomaly::LostElement);
+        lost.add(|| "s1 lacks 7".to_owned());
+        judgement.anomalies.push(lost);
+        let summary = summary(&judgement);
+        let kinds: Vec<&str> = summary.anomalies.iter().map(|found| &*found.kind).collect();
+        assert_eq!(kinds, ["lost-element", "concurrent-discard", "stranded"]);
+        assert_eq!(property(&summary, "lost-element").detail, "2 times");
+        assert_eq!(property(&summary, "lost-element").evidence, ["s1 lacks 7"]);
+    }
+}
