@@ -1,94 +1,168 @@
-//! The binary against real nodes: a run from its command line to its files, and Ctrl-C.
+//! Shipped scenarios on real processes, in their quick form: what each strategy is known for shows, and what the
+//! contracts promise holds.
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::Value;
-use std::{
-    fs,
-    os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    time::{Duration, Instant},
+use quarrel::runner::{Interrupt, Live, RunOutcome, RunRequest, judge, run};
+use quarrel_models::fate::Fate;
+use quarrel_workloads::{
+    mark::Mark,
+    scenario::{Scenario, parse, shipped_text},
+    verdict::{Anomaly, Finding, Verdict},
 };
-use tempfile::tempdir;
+use serde_json::Value;
+use std::{path::Path, sync::Arc, time::Duration};
+use tempfile::TempDir;
 
-fn quarrel(store: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quarrel"));
-    command.args(words).arg("--results").arg(store).stdin(Stdio::null());
-    command.env_remove("CI").env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
-    command
+struct Run {
+    folder: TempDir,
+    outcome: RunOutcome,
 }
 
-fn json(output: &Output) -> Value {
-    let error = || String::from_utf8_lossy(&output.stderr).into_owned();
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{why}: {}", error()))
-}
+impl Run {
+    fn count(&self, fate: Fate) -> u64 {
+        self.outcome.judgement.fates.get(&fate).copied().unwrap_or(0)
+    }
 
-/// Waits for a condition, not for a time; a run that never gets there is stopped by the bound.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{what} took too long");
-        std::thread::sleep(Duration::from_millis(10));
+    fn found(&self, anomaly: Anomaly) -> bool {
+        self.outcome.judgement.anomalies.iter().any(|report| report.kind == Finding::Anomaly(anomaly))
+    }
+
+    fn lost(&self) -> u64 {
+        self.outcome.judgement.fates.iter().filter(|(fate, _)| fate.is_loss()).map(|(_, count)| count).sum()
+    }
+
+    #[track_caller]
+    fn passes(self) -> Self {
+        let judgement = &self.outcome.judgement;
+        assert_eq!(
+            judgement.verdict,
+            Verdict::Pass,
+            "{:#?}\nlosses: {:#?}",
+            judgement.reasons,
+            judgement.worst
+        );
+        self
     }
 }
 
-/// The folder of the only run of `smoke`.
-fn folder(store: &Path) -> Option<PathBuf> {
-    Some(fs::read_dir(store.join("smoke")).ok()?.next()?.ok()?.path())
+fn quick(name: &str) -> Scenario {
+    let text = shipped_text(name).unwrap();
+    parse(name, text, &Mark::ALL.map(Mark::name)).unwrap().quicken()
+}
+
+fn request(scenario: Scenario, folder: &Path) -> RunRequest {
+    RunRequest {
+        live: Arc::new(Live::new(&scenario.name)),
+        scenario,
+        seed: 7,
+        folder: folder.to_owned(),
+        program: env!("CARGO_BIN_EXE_quarrel").into(),
+        interrupt: Interrupt::new(),
+    }
+}
+
+fn run_it(scenario: Scenario) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = run(&request(scenario, folder.path())).unwrap();
+    Run { folder, outcome }
 }
 
 #[test]
-fn a_run_can_be_judged_again_from_its_folder() {
-    let store = tempdir().unwrap();
-    let ran = quarrel(store.path(), &["run", "smoke", "--seed", "5", "--output", "json"]).output().unwrap();
-    let run = &json(&ran)["runs"][0];
-    assert_eq!((&run["seed"], &run["scenario"]), (&5.into(), &"smoke".into()));
-    let checked = quarrel(store.path(), &["check", "latest", "--output", "json"]).output().unwrap();
-    assert_eq!(checked.status.code(), ran.status.code());
-    let checked = json(&checked);
-    assert_eq!(checked["verdict"], run["verdict"]);
-    assert_eq!(checked["run"]["fates"], run["fates"]);
-    assert!(checked["operations"].as_u64() > Some(0));
+fn last_write_wins_by_skewed_wall_clocks_loses_writes_that_knew_of_the_winner() {
+    let run = run_it(quick("lww-skew")).passes();
+    assert!(run.count(Fate::CausalInversion) > 0);
+    assert!(!run.found(Anomaly::Divergence));
 }
 
 #[test]
-fn ctrl_c_heals_and_keeps_what_was_recorded() {
-    let store = tempdir().unwrap();
-    let mut command = quarrel(store.path(), &["run", "smoke", "--duration", "600s"]);
-    // As a terminal does it: to the whole group, nodes included.
-    command.process_group(0);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for("the first fault", || {
-        let nemesis = fs::read_to_string(folder(store.path())?.join("nemesis.jsonl")).ok()?;
-        nemesis.contains("cut").then_some(())
+fn a_hybrid_clock_loses_no_write_that_knew_of_the_winner() {
+    let run = run_it(quick("lww-hybrid")).passes();
+    assert_eq!(run.count(Fate::CausalInversion), 0);
+}
+
+#[test]
+fn siblings_lose_nothing() {
+    assert_eq!(run_it(quick("on-read-siblings")).passes().lost(), 0);
+}
+
+#[test]
+fn a_home_that_follows_its_client_at_once_loses_or_splits_data_though_each_record_has_one_writer() {
+    let run = run_it(quick("home-leader-relocation")).passes();
+    assert!(run.lost() > 0 || run.found(Anomaly::Divergence));
+}
+
+#[test]
+fn a_fenced_hand_over_loses_nothing() {
+    let run = run_it(quick("home-leader-fenced")).passes();
+    assert_eq!(run.lost(), 0);
+    assert!(!run.found(Anomaly::Divergence));
+}
+
+#[test]
+fn synced_writes_survive_kill_minus_nine_and_volatile_ones_vanish() {
+    let shortened = |name| {
+        let mut scenario = quick(name);
+        scenario.phases.storm = Duration::from_secs(4).into();
+        scenario
+    };
+    assert_eq!(run_it(shortened("kill-storm")).passes().count(Fate::Vanished), 0);
+    let volatile = run_it(shortened("kill-storm-volatile"));
+    assert!(volatile.count(Fate::Vanished) > 0, "{:?}", volatile.outcome.judgement.fates);
+}
+
+#[test]
+fn a_history_in_which_one_final_read_is_edited_is_judged_otherwise_and_names_the_write() {
+    let run = run_it(quick("smoke")).passes();
+    let file = run.folder.path().join("history.jsonl");
+    let history = std::fs::read_to_string(&file).unwrap();
+    // Take the last insertion out of what one replica shows at the end.
+    let insertion = history.lines().rfind(|line| line.contains(r#""op":{"insert""#)).unwrap();
+    let insertion: Value = serde_json::from_str(insertion).unwrap();
+    let (write, element) = (insertion["write"].as_str().unwrap(), &insertion["op"]["insert"]);
+    let mut edited = 0;
+    let damaged: Vec<String> = history
+        .lines()
+        .map(|line| {
+            let mut event: Value = serde_json::from_str(line).unwrap();
+            if event["type"] != "final" || event["replica"] != "B" || event["key"] != insertion["key"] {
+                return line.to_owned();
+            }
+            edited += 1;
+            event["value"]["$set"].as_array_mut().unwrap().retain(|shown| shown != element);
+            event.to_string()
+        })
+        .collect();
+    assert_eq!(edited, 1);
+    std::fs::write(&file, damaged.join("\n") + "\n").unwrap();
+    let judgement = judge(run.folder.path()).unwrap();
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    let named = judgement.worst.iter().any(|entry| entry.write.to_string() == write);
+    assert!(named, "{write} is not among {:#?}", judgement.worst);
+}
+
+#[test]
+fn an_interrupted_run_ends_early_and_its_history_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = request(quick("kill-storm"), folder.path());
+    let interrupt = request.interrupt.clone();
+    let live = Arc::clone(&request.live);
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let presser = std::thread::spawn(move || {
+        // As soon as there is something to keep.
+        while live.look().ok == 0 && stopped.recv_timeout(Duration::from_millis(10)).is_err() {}
+        interrupt.request();
     });
-    kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
-    let ended = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&ended.stdout).into_owned();
-    assert_eq!(ended.status.code(), Some(130), "{text}{}", String::from_utf8_lossy(&ended.stderr));
-    assert!(text.contains("interrupted"), "{text}");
-    let folder = folder(store.path()).unwrap();
-    assert!(!folder.to_string_lossy().ends_with(".partial"), "{}", folder.display());
-    assert!(folder.join("verdict.json").exists());
+    let outcome = run(&request).unwrap();
+    drop(stop);
+    presser.join().unwrap();
+    assert!(outcome.interrupted);
+    assert_eq!(outcome.judgement.verdict, Verdict::Unknown);
+    assert!(outcome.seconds < 12.0, "it went on for {} s", outcome.seconds);
 }
 
 #[test]
-fn a_killed_run_can_still_be_judged_and_is_unknown() {
-    let store = tempdir().unwrap();
-    let mut command = quarrel(store.path(), &["run", "smoke", "--duration", "600s"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    wait_for("the first operations", || {
-        let history = fs::read_to_string(folder(store.path())?.join("history.jsonl")).ok()?;
-        (history.lines().count() > 100).then_some(())
-    });
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let list = quarrel(store.path(), &["runs", "list", "--output", "json"]).output().unwrap();
-    assert_eq!(json(&list)["runs"][0]["status"], "incomplete");
-    let checked = quarrel(store.path(), &["check", "latest", "--output", "json"]).output().unwrap();
-    assert_eq!(json(&checked)["verdict"], "unknown");
-    assert_eq!(checked.status.code(), Some(3));
+fn a_program_that_is_no_node_is_an_error_of_the_environment_that_says_what_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = RunRequest { program: "/bin/false".into(), ..request(quick("smoke"), folder.path()) };
+    let error = run(&request).unwrap_err().to_string();
+    assert!(error.contains("A did not begin to listen"), "{error}");
 }

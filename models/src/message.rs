@@ -183,6 +183,8 @@ pub enum RoutedBody {
     ForwardReply {
         /// The handle of the `Forward`.
         id: RequestId,
+        /// The write that it carried: handles begin anew when a node restarts.
+        write: Option<WriteId>,
         /// The answer.
         reply: Reply,
     },
@@ -224,6 +226,8 @@ pub enum Record {
         leader: ReplicaId,
         /// The number of the hand-over.
         epoch: u32,
+        /// Whether this replica gave it away, rather than took it or heard of it.
+        given: bool,
     },
     /// No position up to this one is free after a restart: a leader that may lose the tail of its log must not give a
     /// position away twice. The shell makes this record durable at once, whatever it does with the others.

@@ -211,10 +211,13 @@ impl Graph {
         origin != to && (origin == from || self.propagation == Propagation::Relay || !self.is_leader(to))
     }
 
-    /// The neighbour through which a request to `to` travels, or `None` if there is no path.
+    /// The neighbour through which a request to `to` travels, or `None` if there is no path or no such
+    /// replica.
     #[must_use]
     pub fn next_hop(&self, from: ReplicaId, to: ReplicaId) -> Option<ReplicaId> {
-        self.next_hops[from.index() * self.replica_count() + to.index()]
+        let count = self.replica_count();
+        let inside = from.index() < count && to.index() < count;
+        if inside { self.next_hops[from.index() * count + to.index()] } else { None }
     }
 
     /// The links that a write of `origin` crosses to reach `to`, at least; `None` if it never does.
@@ -357,6 +360,13 @@ mod tests {
         let graph = Graph::new(&Topology::AllToAll, 2, vec![follower], Propagation::Direct).unwrap();
         assert_eq!(hops(&graph, "B", "C"), Some(2));
         assert!(graph.is_readable(ReplicaId(2)) && !graph.is_leader(ReplicaId(2)));
+    }
+
+    #[test]
+    fn a_leader_that_a_follower_names_twice_sends_to_it_once() {
+        let follower = Follower { of: vec![ReplicaId(0), ReplicaId(0)], readable: true };
+        let graph = Graph::new(&Topology::Ring, 1, vec![follower], Propagation::Relay).unwrap();
+        assert_eq!(graph.links().len(), 1);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Keys and values: JSON, plus sets.
 
+mod binary;
+
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
+use binary::{Levels, Written};
 use core::fmt;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed as _, Error as _, MapAccess, SeqAccess, Visitor},
     ser::SerializeMap,
 };
 use smol_str::SmolStr;
@@ -111,34 +114,15 @@ impl fmt::Display for Value {
 
 const SET: &str = "$set";
 
-/// The same shape, as binary formats see it: they cannot tell kinds by looking.
-#[derive(Serialize)]
-enum BinaryRef<'a> {
-    Int(i64),
-    Text(&'a SmolStr),
-    List(&'a [Value]),
-    Set(&'a BTreeSet<Value>),
-    Map(&'a BTreeMap<SmolStr, Value>),
-}
-
-#[derive(Deserialize)]
-enum Binary {
-    Int(i64),
-    Text(SmolStr),
-    List(Vec<Value>),
-    Set(BTreeSet<Value>),
-    Map(BTreeMap<SmolStr, Value>),
-}
-
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if !serializer.is_human_readable() {
             return match self {
-                Self::Int(number) => BinaryRef::Int(*number),
-                Self::Text(text) => BinaryRef::Text(text),
-                Self::List(items) => BinaryRef::List(items),
-                Self::Set(elements) => BinaryRef::Set(elements),
-                Self::Map(fields) => BinaryRef::Map(fields),
+                Self::Int(number) => Written::Int(*number),
+                Self::Text(text) => Written::Text(text),
+                Self::List(items) => Written::List(items),
+                Self::Set(elements) => Written::Set(elements),
+                Self::Map(fields) => Written::Map(fields),
             }
             .serialize(serializer);
         }
@@ -161,13 +145,7 @@ impl<'de> Deserialize<'de> for Value {
         if deserializer.is_human_readable() {
             return deserializer.deserialize_any(AnyValue);
         }
-        Ok(match Binary::deserialize(deserializer)? {
-            Binary::Int(number) => Self::Int(number),
-            Binary::Text(text) => Self::Text(text),
-            Binary::List(items) => Self::List(items),
-            Binary::Set(elements) => Self::Set(elements),
-            Binary::Map(fields) => Self::Map(fields),
-        })
+        Levels::MOST.deserialize(deserializer)
     }
 }
 

@@ -125,8 +125,8 @@ pub struct Version {
     pub dot: Dot,
     /// The stamp of the leader that took it.
     pub stamp: Stamp,
-    /// What the write knew of: everything that its leader had applied, or, where clients hand a context back
-    /// (siblings), what the client had read of this record.
+    /// What the write knew of: everything that its leader had applied and what the versions of this record there had
+    /// known, or, where clients hand a context back (siblings), what the client had read of this record.
     pub context: VersionVector,
     /// The value; `None` is a tombstone.
     pub value: Option<Value>,

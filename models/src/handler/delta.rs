@@ -2,12 +2,12 @@
 
 use crate::value::Value;
 
-/// The value after the change `from -> to` made elsewhere is applied to `current`. Missing values count as 0.
+/// The sum after the change `from -> to`, made elsewhere or here, is added to `current`.
 ///
-/// The change is applied whether or not there was a conflict: then the result does not depend on the order in which
-/// changes arrive. `None` if one of the values is not an integer.
-pub(crate) fn accumulate(current: Option<&Value>, from: Option<&Value>, to: Option<&Value>) -> Option<Value> {
-    let number = |value: Option<&Value>| value.map_or(Some(0), Value::as_int);
-    let change = number(to)?.checked_sub(number(from)?)?;
-    Some(Value::Int(number(current)?.checked_add(change)?))
+/// The change is added whether or not there was a conflict: then the result does not depend on the order in which
+/// changes arrive. For the same reason there is no failure: what is missing or no integer counts as 0, and a sum that
+/// does not fit wraps round.
+pub(crate) fn accumulate(current: Option<&Value>, from: Option<&Value>, to: Option<&Value>) -> i64 {
+    let number = |value: Option<&Value>| value.and_then(Value::as_int).unwrap_or(0);
+    number(current).wrapping_add(number(to).wrapping_sub(number(from)))
 }

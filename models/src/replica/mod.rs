@@ -28,7 +28,7 @@ use crate::{
 use alloc::{collections::BTreeMap, sync::Arc, vec, vec::Vec};
 use core::hash::{Hash, Hasher};
 use home::Homes;
-use links::OutLink;
+use links::{Greeting, OutLink};
 use log::OriginLog;
 use seen::{Remembered, Seen};
 
@@ -95,6 +95,7 @@ pub struct Replica {
     logs: Vec<OriginLog>,
     links: Vec<OutLink>,
     acks_due: Vec<ReplicaId>,
+    greetings: Vec<Greeting>,
     seen: Seen,
     homes: Homes,
     waiting: Vec<Waiting>,
@@ -108,10 +109,11 @@ impl Replica {
     /// A replica that has seen nothing.
     ///
     /// # Panics
-    /// If `me` is not in the graph of `config`.
+    /// If `me` is not in the graph of `config`, or if the limits of `config` let nothing be sent.
     #[must_use]
     pub fn new(config: Arc<Config>, me: ReplicaId) -> Self {
         assert!(me.index() < config.graph.replica_count(), "{me} is not in the cluster");
+        assert!(config.batch > 0 && config.window > 0, "a batch or a window of 0 entries sends nothing");
         let links = config.graph.targets(me).map(OutLink::new).collect();
         Self {
             me,
@@ -121,6 +123,7 @@ impl Replica {
             logs: vec![OriginLog::default(); config.graph.leader_count()],
             links,
             acks_due: Vec::new(),
+            greetings: Vec::new(),
             seen: Seen::default(),
             homes: Homes::default(),
             waiting: Vec::new(),
@@ -134,10 +137,7 @@ impl Replica {
     pub fn step(&mut self, now: Now, input: Input, out: &mut Outputs) {
         match input {
             Input::Request { id, request } => self.request(now, id, request, out),
-            Input::Connected { from } => {
-                let link = LinkId { from, to: self.me };
-                out.push(Output::Send { link, message: Message::Hello { applied: self.applied.clone() } });
-            }
+            Input::Connected { from } => self.greet(now, from, out),
             Input::Disconnected { to } => self.disconnected(to),
             Input::Peer { link, message } => self.peer(now, link, message, out),
             Input::Flush => self.flush(now, out),
@@ -189,7 +189,7 @@ impl Replica {
     }
 
     fn tick(&mut self, now: Now, out: &mut Outputs) {
-        self.retransmit(now);
+        self.retransmit(now, out);
         self.tick_homes(now, out);
         let late = |waiting: &Waiting| now.monotonic_us >= waiting.deadline_us;
         for waiting in self.waiting.iter().filter(|waiting| late(waiting)) {
@@ -203,7 +203,7 @@ impl Replica {
             return out.push(Output::Reply { id, reply: Reply::Refused(refusal) });
         }
         if request.token.as_ref().is_some_and(|token| !self.applied.includes(token)) {
-            let deadline_us = now.monotonic_us + self.config.token_wait_us;
+            let deadline_us = now.monotonic_us.saturating_add(self.config.token_wait_us);
             return self.waiting.push(Waiting { id, request, deadline_us });
         }
         self.serve(now, id, request, out);
@@ -290,6 +290,9 @@ impl Replica {
             Ok(value) => value,
             Err(error) => return Reply::Refused(Refusal::Execute(error)),
         };
+        if let Err(error) = self.config.strategy.resolver().accept(value.as_ref()) {
+            return Reply::Refused(Refusal::Execute(error));
+        }
         let before =
             if self.config.strategy.resolver().ships_before_image() { current.cloned() } else { None };
         let on = cell.map(|cell| cell.versions.iter().map(|held| held.write).collect()).unwrap_or_default();
@@ -303,10 +306,15 @@ impl Replica {
     }
 
     /// What a write knows of: where versions live side by side, what its client had read of the record, or what an
-    /// operation that the leader executed was executed on; otherwise all that the leader has applied.
+    /// operation that the leader executed was executed on; otherwise all that the leader has applied, and what the
+    /// versions that it holds had known: they may have come here before what they were made on.
     fn context_of(&self, request: &Request, cell: Option<&Cell>) -> VersionVector {
         if self.config.strategy.read_handler().is_none() {
-            return self.applied.clone();
+            let mut known = self.applied.clone();
+            for version in cell.iter().flat_map(|cell| &cell.versions) {
+                known.join(&version.context);
+            }
+            return known;
         }
         match &request.context {
             Some(context) => context.clone(),
@@ -316,9 +324,10 @@ impl Replica {
     }
 
     fn next_dot(&mut self, out: &mut Outputs) -> Dot {
+        assert!(self.position < LogPosition::MAX, "the log of {} has no position left", self.me);
         self.position += 1;
         if self.config.reserve > 0 && self.position > self.reserved {
-            self.reserved = self.position + self.config.reserve;
+            self.reserved = self.position.saturating_add(self.config.reserve);
             out.push(Output::Persist(Record::Reserve(self.reserved)));
         }
         Dot { origin: self.me, position: self.position }
@@ -333,12 +342,12 @@ impl Replica {
         let strategy = self.config.strategy.resolver();
         let counted = site == Site::Remote && strategy.counts_effects() && self.seen.contains(write);
         self.seen.insert(write, Remembered { dot, stamp });
+        let incoming = Incoming { version: entry.version.clone(), before: entry.before.clone(), counted };
+        let cell = self.store.entry(entry.key.clone()).or_default();
+        let outcome = strategy.install(cell, incoming, site);
         let event = if counted {
             TraceEvent::Duplicate { write, dot }
         } else {
-            let incoming = Incoming { version: entry.version.clone(), before: entry.before.clone() };
-            let cell = self.store.entry(entry.key.clone()).or_default();
-            let outcome = strategy.install(cell, incoming, site);
             TraceEvent::Apply {
                 key: entry.key.clone(),
                 write,
@@ -365,7 +374,7 @@ impl Replica {
 
     fn peer(&mut self, now: Now, link: LinkId, message: Message, out: &mut Outputs) {
         match message {
-            Message::Hello { applied } => self.hello(now, link.to, applied),
+            Message::Hello { applied } => self.hello(link.to, applied),
             Message::Ack { applied } => self.acked(now, link.to, &applied),
             Message::Routed(routed) => self.routed(now, routed, out),
             Message::Entries { origin, after, entries } => {
@@ -383,6 +392,7 @@ impl Replica {
         entries: Vec<Arc<Entry>>,
         out: &mut Outputs,
     ) {
+        self.heard(from);
         if !self.acks_due.contains(&from) {
             self.acks_due.push(from);
         }
@@ -392,7 +402,7 @@ impl Replica {
             return;
         }
         if let Some(last) = entries.last() {
-            self.peer_has(from, origin, last.version.dot.position);
+            self.peer_has(now, from, origin, last.version.dot.position);
         }
         let mut news = false;
         for entry in entries {
@@ -424,7 +434,8 @@ impl Replica {
     }
 }
 
-/// FNV-1a: small, frozen, and the same on every machine.
+/// FNV-1a: small, frozen, and the same on every machine. So integers are hashed low byte first and lengths as 64 bits,
+/// where the defaults would follow the machine.
 struct Fnv(u64);
 
 impl Hasher for Fnv {
@@ -435,5 +446,20 @@ impl Hasher for Fnv {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
+    }
+    fn write_u16(&mut self, number: u16) {
+        self.write(&number.to_le_bytes());
+    }
+    fn write_u32(&mut self, number: u32) {
+        self.write(&number.to_le_bytes());
+    }
+    fn write_u64(&mut self, number: u64) {
+        self.write(&number.to_le_bytes());
+    }
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+    fn write_isize(&mut self, number: isize) {
+        self.write_i64(number as i64);
     }
 }

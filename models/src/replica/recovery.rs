@@ -1,6 +1,6 @@
 //! The way back: a replica rebuilt from the records of its write-ahead log.
 
-use super::{Config, Replica};
+use super::{Config, Replica, home::Home};
 use crate::{id::ReplicaId, message::Record, strategy::Site};
 use alloc::sync::Arc;
 
@@ -70,9 +70,9 @@ impl Replica {
                 }
                 self.apply(entry, site, None);
             }
-            Record::Home { key, leader, epoch } => {
+            Record::Home { key, leader, epoch, given } => {
                 known_leader(leader)?;
-                self.homes.set(key, leader, epoch);
+                self.homes.set(key, Home { leader, epoch, given });
             }
             Record::Reserve(position) => self.reserved = self.reserved.max(position),
         }

@@ -1,4 +1,8 @@
 //! The idempotency keys of all writes that a replica knows: one bit a write.
+//!
+//! They are kept for ever. A retry may come after any time, from a device that was offline or as a copy that another
+//! leader took, and one that is not recognised is an effect counted twice. The bits are small beside the versions of
+//! the same writes in the write-ahead log, from which they are rebuilt.
 
 use crate::{
     clock::Stamp,

@@ -68,6 +68,10 @@ impl Resolve for HomeLeader {
                 && !incoming.version.knew(held)
         };
         match cell.versions.first() {
+            // It was overtaken: the home moved, and the new home's write came by a shorter way. That is no conflict.
+            Some(held) if held.knew(&incoming.version) => {
+                Outcome::against(Decision::Discarded, held.write, false)
+            }
             Some(held) if self.fallback == Fallback::Lww && site == Site::Remote && later(held) => {
                 Outcome::against(Decision::Discarded, held.write, false)
             }

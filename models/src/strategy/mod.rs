@@ -20,6 +20,7 @@ use crate::{
     fate::Fate,
     handler::{Effect, Handler},
     id::WriteId,
+    operation::ExecuteError,
     value::Value,
     version::{Cell, Version},
 };
@@ -60,6 +61,9 @@ pub struct Incoming {
     pub version: Version,
     /// The value that the write was made from, where the strategy ships it: see [`Resolve::ships_before_image`].
     pub before: Option<Value>,
+    /// Whether another copy of the write is counted here already: a retry that two leaders took. Only where
+    /// [`Resolve::counts_effects`].
+    pub counted: bool,
 }
 
 /// What became of a version at one replica.
@@ -116,6 +120,14 @@ pub trait Resolve {
     /// took by its idempotency key.
     fn counts_effects(&self) -> bool {
         false
+    }
+
+    /// Whether a leader may take this value.
+    ///
+    /// # Errors
+    /// [`ExecuteError::WrongKind`] if the strategy could not merge it with others.
+    fn accept(&self, _value: Option<&Value>) -> Result<(), ExecuteError> {
+        Ok(())
     }
 
     /// The losing fates that the strategy's contract permits.

@@ -8,10 +8,13 @@ use super::{Decision, Incoming, Outcome, Resolve, Site};
 use crate::{
     fate::Fate,
     handler::{Handler, accumulate},
+    operation::ExecuteError,
+    value::Value,
     version::Cell,
 };
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// A handler merges concurrent versions where they meet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,9 +26,9 @@ pub struct OnWrite {
 }
 
 impl Resolve for OnWrite {
-    fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome {
+    fn install(&self, cell: &mut Cell, incoming: Incoming, _site: Site) -> Outcome {
         if self.handler == Handler::Delta {
-            return add_change(cell, incoming, site);
+            return add_change(cell, incoming);
         }
         let outcome = keep_unknown(cell, incoming, Decision::Merged);
         cell.merged = (cell.versions.len() > 1).then(|| self.handler.merge(&cell.versions));
@@ -38,6 +41,16 @@ impl Resolve for OnWrite {
 
     fn counts_effects(&self) -> bool {
         self.handler == Handler::Delta
+    }
+
+    fn accept(&self, value: Option<&Value>) -> Result<(), ExecuteError> {
+        match value {
+            Some(found) if self.handler == Handler::Delta => found.as_int().map(|_| ()).ok_or_else(|| {
+                let needed = SmolStr::new_static("an integer");
+                ExecuteError::WrongKind { needed, found: SmolStr::new_static(found.kind()) }
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn permits(&self) -> &'static [Fate] {
@@ -66,18 +79,17 @@ pub(super) fn keep_unknown(cell: &mut Cell, incoming: Incoming, beside: Decision
     }
 }
 
-/// Changes are added whether or not there is a conflict, so the running value is kept as the merged one.
-fn add_change(cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome {
-    let value = match site {
-        Site::Local => incoming.version.value.clone(),
-        Site::Remote => {
-            let after = incoming.version.value.as_ref();
-            accumulate(cell.value(), incoming.before.as_ref(), after)
-                .or_else(|| incoming.version.value.clone())
-        }
-    };
+/// Changes are added whether or not there is a conflict, so the running sum is kept as the merged value. A record whose
+/// versions are all deleted is gone, unless something is left of its sum.
+fn add_change(cell: &mut Cell, incoming: Incoming) -> Outcome {
+    let Incoming { version, before, counted } = &incoming;
+    // The second copy of a write adds nothing; but it is held and overtaken like the first, so that all replicas hold
+    // the same, whichever copy came first.
+    let after = if *counted { before.as_ref() } else { version.value.as_ref() };
+    let sum = accumulate(cell.value(), before.as_ref(), after);
     let outcome = keep_unknown(cell, incoming, Decision::Merged);
-    cell.merged = Some(value);
+    let deleted = sum == 0 && cell.versions.iter().all(|held| held.value.is_none());
+    cell.merged = Some((!deleted).then_some(Value::Int(sum)));
     match outcome.decision {
         // A change that was overtaken still counts.
         Decision::Discarded => Outcome { decision: Decision::Merged, ..outcome },

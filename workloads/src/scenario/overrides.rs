@@ -114,8 +114,7 @@ impl Overrides {
         let mut overrides = Self::default();
         for setting in SETTINGS {
             if let Some(text) = lookup(setting.variable) {
-                setting.read(&mut overrides, &text)
-                    .map_err(|why| format!("{}: {why}", setting.variable))?;
+                setting.read(&mut overrides, &text).map_err(|why| format!("{}: {why}", setting.variable))?;
             }
         }
         Ok(overrides)

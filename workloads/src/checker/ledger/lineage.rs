@@ -82,6 +82,20 @@ impl Lineage {
         (next != NONE && next != number).then_some(next)
     }
 
+    /// The first write on the winning line after this one of which two leaders may have made copies, the other one
+    /// without it; else the next write.
+    pub(crate) fn copy_after(&self, writes: &Writes, number: u32) -> Option<u32> {
+        let mut at = number;
+        for _ in 0..MAX_STEPS {
+            match self.next(at) {
+                Some(next) if writes.get(next).was_moved() => return Some(next),
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        self.next(number)
+    }
+
     /// Whether this final version is another one than that which the write led to.
     pub(crate) fn beside(&self, number: u32, held: u32) -> bool {
         let mut at = number;

@@ -160,7 +160,11 @@ impl<'c, 'a> Rules<'c, 'a> {
         };
         Relation {
             loser_knew: knowledge(loser, winner),
-            winner_knew: knowledge(winner, loser),
+            // The copy that won may be the one whose leader lacked the loser.
+            winner_knew: match knowledge(winner, loser) {
+                Knowledge::Leader if won.was_moved() => Knowledge::Session,
+                knew => knew,
+            },
             winner_first: won.ack < lost.call,
             loser_first: lost.ack < won.call,
             replaces: lost.kind.replaces(),
@@ -244,7 +248,7 @@ impl<'c, 'a> Rules<'c, 'a> {
         match self.lineage.fork(writes, number) {
             Fork::Within => self.lost_on_the_line(number, at),
             Fork::AfterFinal(winner) => self.against(number, winner),
-            Fork::At { ancestor: Some(ancestor), next } if writes.leader_knew(next, number) => {
+            Fork::At { ancestor: Some(ancestor), next } if writes.made_on(next, number) => {
                 // The line went on without it at a leader that had it: there the ancestor had beaten it.
                 self.against(number, ancestor)
             }
@@ -285,7 +289,7 @@ impl<'c, 'a> Rules<'c, 'a> {
         let Some((merge, side)) = self.lineage.merge_after(writes, number) else {
             // A handler dropped it where the final versions were merged, or nobody knows where.
             let other = self.case.live[at].direct.iter().find(|&&held| self.lineage.beside(number, held));
-            return match other.copied().or_else(|| self.lineage.next(number)) {
+            return match other.copied().or_else(|| self.lineage.copy_after(writes, number)) {
                 Some(winner) => self.against(number, winner),
                 None => Outcome::fine(Fate::Vanished),
             };
@@ -297,6 +301,7 @@ impl<'c, 'a> Rules<'c, 'a> {
             others().find(|&other| lens.shows(writes, writes.get(other))).or_else(|| others().next());
         match survivor {
             // Only where readers resolve was anybody told.
+            Some(winner) if self.relation(number, winner).keeps => self.against(number, winner),
             Some(winner) => {
                 let recorded = self.case.evidence.strategy.read_handler().is_some();
                 Outcome { recorded, ..Outcome::told(winner) }

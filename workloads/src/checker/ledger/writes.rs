@@ -10,6 +10,7 @@
 use crate::history::{Event, OperationResult};
 use quarrel_models::{
     clock::Stamp,
+    fault::Fault,
     handler::Effect,
     id::{ClientId, Dot, ReplicaId, WriteId},
     operation::Operation,
@@ -121,6 +122,8 @@ pub struct Write {
 const STAMPED: u8 = 1;
 /// The system's conflict log says that it lost.
 const RECORDED: u8 = 2;
+/// Its client moved while it was under way: two leaders may have taken it, each on what it had.
+const MOVED: u8 = 4;
 
 /// The hash of a value: the same in every run.
 pub(crate) fn hash_of(value: &Value) -> u64 {
@@ -173,6 +176,13 @@ impl Write {
     #[must_use]
     pub const fn is_recorded(&self) -> bool {
         self.flags & RECORDED != 0
+    }
+
+    /// Whether its client moved while it was under way. Then two leaders may have taken it, and what the
+    /// acknowledgement tells holds for one of the copies only.
+    #[must_use]
+    pub const fn was_moved(&self) -> bool {
+        self.flags & MOVED != 0
     }
 
     /// The number that an `add` adds.
@@ -256,6 +266,12 @@ impl Writes {
             Event::Info { client, .. } => self.give_up(*client, State::Unanswered),
             Event::Resolve { t, key, write, over, value, dot, .. } => {
                 self.resolve(*t, key, *write, over, value.as_ref(), *dot);
+            }
+            Event::Nemesis { fault: Fault::Relocate { client, .. }, .. } => {
+                let session = self.session(*client);
+                if let Open::Write(write) = self.sessions[session].open {
+                    self.records[write as usize].flags |= MOVED;
+                }
             }
             Event::Recorded { loser, .. } => {
                 let loser = self.intern(*loser);
@@ -575,6 +591,12 @@ impl Writes {
         }
         let at = write.vector as usize * self.leaders + usize::from(other.origin);
         self.vectors[at] >= other.position
+    }
+
+    /// Whether every copy of `write` was surely made at a leader that had applied `other`.
+    #[must_use]
+    pub fn made_on(&self, write: u32, other: u32) -> bool {
+        !self.get(write).was_moved() && self.leader_knew(write, other)
     }
 
     /// Whether the session of `write` had written or read `other` before.
