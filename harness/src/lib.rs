@@ -2,8 +2,13 @@
 //!
 //! The live arena and the command line: runner, nemesis, link proxies, nodes, systems under test, results, reports.
 
+pub mod cli;
 pub mod clock_file;
+pub mod exit;
 pub mod node;
+pub mod progress;
 pub mod proxy;
+pub mod report;
 pub mod runner;
+pub mod store;
 pub mod systems;

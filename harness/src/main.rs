@@ -1,14 +1,22 @@
-//! The binary.
-use std::process::ExitCode;
+//! The binary: [`quarrel::cli`] in the surroundings of this process.
+
+use quarrel::{
+    cli::{self, Surroundings, World},
+    exit, runner,
+};
+use std::{io, process::ExitCode};
 
 fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(1);
-    if args.next().is_some_and(|a| a == "node") {
-        let spec = args.next().expect("spec");
-        return match quarrel::node::run(spec.as_ref()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::from(5),
+    exit::install_panic_hook();
+    let ended = exit::guarded(|| {
+        let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+        let mut world = World {
+            out: &mut out,
+            err: &mut err,
+            surroundings: Surroundings::of_process(),
+            runner: runner::run,
         };
-    }
-    ExitCode::SUCCESS
+        cli::main(std::env::args_os(), &mut world)
+    });
+    ended.into()
 }

@@ -32,6 +32,14 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// Reads the text of its flag or variable into the settings.
+    ///
+    /// # Errors
+    /// A sentence on what was expected.
+    pub fn read(&self, overrides: &mut Overrides, text: &str) -> Result<(), String> {
+        (self.read)(overrides, text)
+    }
+
     /// Changes the scenario, if this is set. Whether it was.
     pub(super) fn apply(&self, overrides: &Overrides, scenario: &mut Scenario) -> bool {
         (self.apply)(overrides, scenario)
@@ -106,8 +114,7 @@ impl Overrides {
         let mut overrides = Self::default();
         for setting in SETTINGS {
             if let Some(text) = lookup(setting.variable) {
-                (setting.read)(&mut overrides, &text)
-                    .map_err(|why| format!("{}: {why}", setting.variable))?;
+                setting.read(&mut overrides, &text).map_err(|why| format!("{}: {why}", setting.variable))?;
             }
         }
         Ok(overrides)

@@ -1,0 +1,104 @@
+//! The command line: one verb a file. Verbs ask the rooms below for what they do, and reports for how it is said.
+
+mod check;
+mod completions;
+mod doctor;
+mod node;
+mod options;
+mod run;
+mod runs;
+mod scenarios;
+mod select;
+mod signals;
+mod surroundings;
+
+pub use surroundings::{Runner, Surroundings, World};
+
+use crate::exit::{Exit, Failure};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+const EXAMPLES: &str = "\
+Examples:
+  quarrel run                        tour the four strategies, about a minute
+  quarrel run --quick                the same in a few seconds each
+  quarrel run lww-skew --seed 8127   one scenario, with this load and these faults
+  quarrel check latest               judge the last run again
+  quarrel scenarios list             what can be run without writing a file
+
+Exit codes:
+  0  the contract holds              4    a latency threshold was missed
+  1  the contract is violated        5    the environment lacks something
+  2  bad command line or file        70   a defect in quarrel: please report it
+  3  unknown: too little evidence    130  interrupted; what was recorded is kept";
+
+/// Finds the writes that a multi-leader database loses, and says why.
+#[derive(Debug, Parser)]
+#[command(name = "quarrel", version, about, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(Box<run::Arguments>),
+    Check(check::Arguments),
+    Runs(runs::Arguments),
+    Scenarios(scenarios::Arguments),
+    Doctor(doctor::Arguments),
+    Completions(completions::Arguments),
+    #[command(hide = true)]
+    Node(node::Arguments),
+}
+
+/// Carries out a command line, its first word being the program's name.
+pub fn main(words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Exit {
+    let verb = match Cli::try_parse_from(words) {
+        Ok(cli) => cli.verb,
+        Err(error) => return explain(&error, world),
+    };
+    match carry_out(verb, world) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                // Where even this cannot be written, the exit code still says it.
+                let _ = writeln!(world.err, "{failure}");
+            }
+            failure.exit
+        }
+    }
+}
+
+fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Run(arguments) => run::run(&arguments, world),
+        Verb::Check(arguments) => check::check(&arguments, world),
+        Verb::Runs(arguments) => runs::runs(&arguments, world),
+        Verb::Scenarios(arguments) => scenarios::scenarios(&arguments, world),
+        Verb::Doctor(arguments) => doctor::doctor(&arguments, world),
+        Verb::Completions(arguments) => completions::completions(&arguments, world),
+        Verb::Node(arguments) => node::node(&arguments),
+    }
+}
+
+/// Help and version are no errors; everything else is a mistake in the command line.
+fn explain(error: &clap::Error, world: &mut World<'_>) -> Exit {
+    let text = error.render();
+    let (out, colours) = if error.use_stderr() {
+        (&mut *world.err, world.surroundings.colours_err)
+    } else {
+        (&mut *world.out, world.surroundings.colours_out)
+    };
+    // As above.
+    let _ = if colours { write!(out, "{}", text.ansi()) } else { write!(out, "{text}") };
+    if error.use_stderr() { Exit::Usage } else { Exit::Success }
+}
+
+/// The definition of the command line, for completions.
+fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+//! `quarrel run`: live runs, one after the other, and what is said of them.
+
+use super::{
+    World,
+    options::{Output, OutputOption, SettingFlags, StoreOption},
+    select::{self, Source, quoted},
+    signals,
+};
+use crate::{
+    exit::{Exit, Failure, note_run_folder},
+    progress::{Display, Progress},
+    report::{
+        Annotations, Circumstances, Format, Json, Junit, Latencies, Markdown, Paint, Report, Summary, Text,
+    },
+    runner::{Interrupt, Latency, Live, RunOutcome, RunRequest},
+    store::{FORMAT_VERSION, Host, Keep, RunFolder, RunRecord, Store, Versions},
+    systems::reference::own_program,
+};
+use clap::builder::FalseyValueParser;
+use quarrel_workloads::{
+    judge::Judgement,
+    scenario::{Overrides, Resolved, Scenario, TOUR},
+    verdict::Verdict,
+};
+use serde::Serialize;
+use std::{
+    fs::{File, OpenOptions},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  quarrel run                                 tour the four strategies
+  quarrel run --quick --seed 8127             a short tour, with this load and these faults
+  quarrel run lww-skew ring-node-death        two shipped scenarios
+  quarrel run mine.toml --leaders 5 --topology ring
+  quarrel run smoke --print-config            where every value comes from
+  quarrel run smoke --output json --junit results.xml
+
+Real processes are not deterministic: a seed fixes load and faults, not their interleaving.";
+
+/// Random seeds are short enough to be said aloud.
+const SEEDS: u64 = 1_000_000;
+
+/// Run scenarios against live leaders; without a name, tour the four strategies
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Shipped scenarios (see `quarrel scenarios list`) or TOML files.
+    #[arg(value_name = "SCENARIO|FILE")]
+    scenarios: Vec<String>,
+    /// Fixes load and faults; drawn if absent, and always printed.
+    #[arg(long, env = "QUARREL_SEED", hide_env_values = true)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    settings: SettingFlags,
+    #[command(flatten)]
+    store: StoreOption,
+    #[command(flatten)]
+    output: OutputOption,
+    /// Show the resolved scenarios and where each value comes from, and run nothing.
+    #[arg(long, env = "QUARREL_PRINT_CONFIG", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    print_config: bool,
+    /// Stop after the first run that does not pass.
+    #[arg(long, env = "QUARREL_FAIL_FAST", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    fail_fast: bool,
+    /// When to keep what grows with a run: history, ledger, apply logs, logs.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "QUARREL_KEEP",
+        hide_env_values = true,
+        value_name = "WHEN"
+    )]
+    keep: Keep,
+    /// Also write a JUnit report to this file.
+    #[arg(long, env = "QUARREL_JUNIT", hide_env_values = true, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// What to show while it runs, on standard error.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "QUARREL_PROGRESS",
+        hide_env_values = true,
+        value_name = "HOW"
+    )]
+    progress: Progress,
+}
+
+/// What is to be run.
+struct Plan {
+    scenarios: Vec<(Source, Resolved)>,
+    seed: u64,
+    tour: bool,
+    /// The changes to the scenarios, as flags of the repeat command.
+    flags: Vec<String>,
+}
+
+/// What `verdict.json` says.
+#[derive(Debug, Serialize)]
+struct VerdictFile<'a> {
+    v: u32,
+    run: &'a Summary,
+    judgement: &'a Judgement,
+}
+
+pub(super) fn run(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, Failure> {
+    let plan = plan(arguments, world)?;
+    if arguments.print_config {
+        return print_config(&plan, world);
+    }
+    let store = arguments.store.store();
+    store.prepare()?;
+    // A report that cannot be written is found out now and not after the runs.
+    let junit = arguments.junit.as_deref().map(create).transpose()?;
+    let interrupt = Interrupt::new();
+    if world.surroundings.catch_signals {
+        signals::watch(&interrupt);
+    }
+    let text = Text { paint: Paint { on: world.surroundings.colours_out }, ci: world.surroundings.ci };
+    let mut report = Report { runs: Vec::new(), tour: None };
+    let mut exit = Exit::Success;
+    for (source, resolved) in &plan.scenarios {
+        match one(arguments, &plan, source, &resolved.scenario, &store, &interrupt, world) {
+            Ok(summary) => {
+                exit = exit.merge(exit_of(&summary));
+                if arguments.output.output == Output::Text {
+                    if !report.runs.is_empty() {
+                        writeln!(world.out)?;
+                    }
+                    text.run(&summary, world.out)?;
+                    world.out.flush()?;
+                }
+                report.runs.push(summary);
+            }
+            Err(failure) => {
+                // The next run would find the same machine.
+                writeln!(world.err, "{failure}")?;
+                exit = exit.merge(failure.exit);
+                break;
+            }
+        }
+        if interrupt.is_requested() || (arguments.fail_fast && exit != Exit::Success) {
+            break;
+        }
+    }
+    if plan.tour && report.runs.len() == plan.scenarios.len() {
+        report.tour = Some(again(None, plan.seed, &plan.flags));
+    }
+    conclude(arguments, &report, text, junit, world)?;
+    Ok(exit)
+}
+
+fn plan(arguments: &Arguments, world: &World<'_>) -> Result<Plan, Failure> {
+    let variables = &world.surroundings.variables;
+    let lookup = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
+    let environment = Overrides::from_environment(lookup)
+        .map_err(|why| Failure::usage(format!("the environment variable {why}"), "mend or unset it"))?;
+    let tour = arguments.scenarios.is_empty();
+    let words: Vec<&str> =
+        if tour { TOUR.to_vec() } else { arguments.scenarios.iter().map(String::as_str).collect() };
+    let mut scenarios = Vec::new();
+    for word in words {
+        let source = select::source(word)?;
+        let flags = &arguments.settings.overrides;
+        let resolved = select::resolve(&source, &environment, flags, world.surroundings.colours_err)?;
+        scenarios.push((source, resolved));
+    }
+    let seed = arguments.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish() % SEEDS);
+    Ok(Plan { scenarios, seed, tour, flags: arguments.settings.words(lookup) })
+}
+
+fn print_config(plan: &Plan, world: &mut World<'_>) -> Result<Exit, Failure> {
+    for (at, (_, resolved)) in plan.scenarios.iter().enumerate() {
+        if at > 0 {
+            writeln!(world.out, "\n# ---")?;
+        }
+        write!(world.out, "{}", resolved.print())?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Makes one run, from its folder to its verdict.
+fn one(
+    arguments: &Arguments,
+    plan: &Plan,
+    source: &Source,
+    scenario: &Scenario,
+    store: &Store,
+    interrupt: &Interrupt,
+    world: &World<'_>,
+) -> Result<Summary, Failure> {
+    let surroundings = &world.surroundings;
+    let record = RunRecord {
+        v: FORMAT_VERSION,
+        scenario: scenario.clone(),
+        seed: plan.seed,
+        started: jiff::Timestamp::now().to_string(),
+        command: surroundings.command.clone(),
+        versions: Versions::default(),
+        host: Host::here(),
+    };
+    let program = own_program()
+        .map_err(|error| Failure::environment(format!("cannot find this program itself: {error}"), ""))?;
+    let folder = store.begin(&record)?;
+    note_run_folder(Some(folder.path()));
+    let live = Arc::new(Live::new(&scenario.name));
+    let request = RunRequest {
+        scenario: scenario.clone(),
+        seed: plan.seed,
+        folder: folder.path().to_path_buf(),
+        program,
+        live: Arc::clone(&live),
+        interrupt: interrupt.clone(),
+    };
+    let display = Display::start(live, arguments.progress, surroundings.terminal_err);
+    let outcome = (world.runner)(&request);
+    drop(display);
+    let outcome = outcome.map_err(|error| {
+        let failure = Failure::from(error);
+        let kept = format!("{}; what was recorded is in {}", failure.message, folder.path().display());
+        Failure { message: kept, ..failure }
+    })?;
+    let again = again(Some(&source.word), plan.seed, &plan.flags);
+    let summary = keep(folder, scenario, plan.seed, &outcome, again, arguments.keep)?;
+    note_run_folder(None);
+    Ok(summary)
+}
+
+fn keep(
+    folder: RunFolder,
+    scenario: &Scenario,
+    seed: u64,
+    outcome: &RunOutcome,
+    again: String,
+    keep: Keep,
+) -> Result<Summary, Failure> {
+    let circumstances = Circumstances {
+        seed,
+        seconds: outcome.seconds,
+        interrupted: outcome.interrupted,
+        latency: Some(latencies(&outcome.latency)),
+        results: Some(folder.final_path().display().to_string()),
+        again,
+    };
+    let mut summary = Summary::new(scenario, &outcome.judgement, circumstances);
+    let keep_bulky = match keep {
+        Keep::Always => true,
+        Keep::OnFailure => summary.verdict != Verdict::Pass,
+        Keep::Never => false,
+    };
+    let verdict = VerdictFile { v: FORMAT_VERSION, run: &summary, judgement: &outcome.judgement };
+    let path = folder.complete(&verdict, keep_bulky)?;
+    summary.results = Some(path.display().to_string());
+    Ok(summary)
+}
+
+fn latencies(latency: &Latency) -> Latencies {
+    Latencies {
+        write_p50: latency.write_p50.as_secs_f64(),
+        write_p99: latency.write_p99.as_secs_f64(),
+        read_p50: latency.read_p50.as_secs_f64(),
+        read_p99: latency.read_p99.as_secs_f64(),
+    }
+}
+
+fn exit_of(summary: &Summary) -> Exit {
+    if summary.interrupted { Exit::Interrupted } else { summary.verdict.into() }
+}
+
+/// The command that makes the run again, or the tour.
+fn again(word: Option<&str>, seed: u64, flags: &[String]) -> String {
+    let mut command = String::from("quarrel run");
+    let seed = seed.to_string();
+    let words = word.into_iter().chain(["--seed", &seed]).chain(flags.iter().map(String::as_str));
+    for word in words {
+        command.push(' ');
+        command.push_str(&quoted(word));
+    }
+    command
+}
+
+fn create(path: &Path) -> Result<File, Failure> {
+    File::create(path).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::environment(
+        format!("cannot write {}: {error}", path.display()),
+        "name a file in a folder that exists",
+    )
+}
+
+/// Everything that is said of all runs together.
+fn conclude(
+    arguments: &Arguments,
+    report: &Report,
+    text: Text,
+    junit: Option<File>,
+    world: &mut World<'_>,
+) -> Result<(), Failure> {
+    let ci = world.surroundings.ci;
+    match arguments.output.output {
+        Output::Text => text.tour(report, world.out)?,
+        Output::Json => Json.write(report, world.out)?,
+    }
+    if let Some(mut file) = junit {
+        Junit { ci }.write(report, &mut file)?;
+    }
+    if let Some(path) = &world.surroundings.step_summary {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let mut file = file.map_err(|error| unwritable(path, &error))?;
+        Markdown.write(report, &mut file)?;
+    }
+    if world.surroundings.github_actions {
+        // GitHub reads both streams; standard output may be somebody's JSON.
+        Annotations { ci }.write(report, world.err)?;
+    }
+    Ok(())
+}

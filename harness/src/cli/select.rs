@@ -1,0 +1,110 @@
+//! Which scenarios a command line means.
+
+use crate::exit::{Exit, Failure};
+use quarrel_workloads::{
+    mark::Mark,
+    scenario::{Overrides, Resolved, ScenarioError, shipped, shipped_text},
+};
+use std::{borrow::Cow, fs, path::Path};
+
+/// A scenario's text, and what to call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// What the user wrote: it goes into the repeat command.
+    pub(super) word: String,
+    /// The file, for errors.
+    pub(super) file: String,
+    /// The TOML.
+    pub(super) text: Cow<'static, str>,
+}
+
+/// Finds a shipped scenario or a file.
+pub(super) fn source(word: &str) -> Result<Source, Failure> {
+    if let Some(text) = shipped_text(word) {
+        return Ok(Source { word: word.to_owned(), file: format!("{word}.toml"), text: Cow::Borrowed(text) });
+    }
+    let path = Path::new(word);
+    let is_file_name =
+        path.extension().is_some_and(|end| end == "toml") || word.contains('/') || path.is_file();
+    if !is_file_name {
+        return Err(unknown(word));
+    }
+    let text = fs::read_to_string(path).map_err(|error| {
+        let help = "`quarrel scenarios list` lists what can be run without a file";
+        Failure::usage(format!("cannot read the scenario {word}: {error}"), help)
+    })?;
+    Ok(Source { word: word.to_owned(), file: word.to_owned(), text: Cow::Owned(text) })
+}
+
+/// Lays environment and flags over the scenario, and checks it.
+pub(super) fn resolve(
+    source: &Source,
+    environment: &Overrides,
+    flags: &Overrides,
+    colours: bool,
+) -> Result<Resolved, Failure> {
+    let marks = Mark::ALL.map(Mark::name);
+    Resolved::resolve(&source.file, &source.text, environment, flags, &marks)
+        .map_err(|error| invalid(&error, colours))
+}
+
+/// A scenario that cannot be used: the drawing has its own help.
+pub(super) fn invalid(error: &ScenarioError, colours: bool) -> Failure {
+    Failure { exit: Exit::Usage, message: error.render(colours), help: String::new() }
+}
+
+fn unknown(word: &str) -> Failure {
+    let names = || shipped().iter().map(|&(name, _)| name);
+    let help = match closest(word, names()) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => "write one of these, or the path of a TOML file".to_owned(),
+    };
+    let list: Vec<&str> = names().collect();
+    Failure::usage(format!("there is no scenario `{word}`; shipped are:\n  {}", list.join("\n  ")), help)
+}
+
+/// The name that shares the most pairs of neighbouring letters, if that is half of them.
+fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let pairs = |text: &str| -> Vec<(char, char)> { text.chars().zip(text.chars().skip(1)).collect() };
+    let wanted = pairs(word);
+    let alike = |name: &str| {
+        let mut rest = pairs(name);
+        let total = wanted.len() + rest.len();
+        let shared = wanted.iter().filter(|pair| {
+            let at = rest.iter().position(|other| other == *pair);
+            at.map(|at| rest.swap_remove(at)).is_some()
+        });
+        200 * shared.count() / total.max(1)
+    };
+    names.map(|name| (alike(name), name)).filter(|&(alike, _)| alike >= 50).max().map(|(_, name)| name)
+}
+
+/// A word as a shell reads it back.
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_finds_the_scenario() {
+        let names = ["lww-skew", "lww-hybrid", "smoke"];
+        assert_eq!(closest("lww-skwe", names.into_iter()), Some("lww-skew"));
+        assert_eq!(closest("smok", names.into_iter()), Some("smoke"));
+        assert_eq!(closest("zebra", names.into_iter()), None);
+    }
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(quoted("a/b-c.toml"), "a/b-c.toml");
+        assert_eq!(quoted("my file's.toml"), r"'my file'\''s.toml'");
+        assert_eq!(quoted(""), "''");
+    }
+}

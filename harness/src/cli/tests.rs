@@ -1,0 +1,292 @@
+use super::*;
+use crate::{
+    exit::guarded,
+    runner::{Latency, RunError, RunOutcome, RunRequest},
+};
+use quarrel_models::fate::Fate;
+use quarrel_workloads::{
+    judge::{Judgement, MarkReport, Operations, Reason},
+    verdict::Verdict,
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tempfile::{TempDir, tempdir};
+
+/// What a command line did.
+struct Done {
+    exit: Exit,
+    out: String,
+    err: String,
+}
+
+fn quarrel_in(surroundings: Surroundings, runner: Runner, line: &str) -> Done {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut world = World { out: &mut out, err: &mut err, surroundings, runner };
+    let words = line.split_whitespace().map(OsString::from);
+    let exit = guarded(|| main(words, &mut world));
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Done { exit, out: text(out), err: text(err) }
+}
+
+fn quarrel(runner: Runner, line: &str) -> Done {
+    quarrel_in(Surroundings::default(), runner, line)
+}
+
+fn store() -> (TempDir, PathBuf) {
+    let folder = tempdir().unwrap();
+    let store = folder.path().join("results");
+    (folder, store)
+}
+
+fn judgement(verdict: Verdict, property: &str) -> Judgement {
+    let reason = |property: &str, verdict, evidence: &str| Reason {
+        property: property.to_owned(),
+        verdict,
+        evidence: evidence.to_owned(),
+    };
+    Judgement {
+        verdict,
+        reasons: vec![
+            reason(property, verdict, "2 acknowledged writes; the first: c1.2, acknowledged by A"),
+            reason("ledger", Verdict::Pass, "98 acknowledged writes kept or rightly replaced"),
+        ],
+        fates: BTreeMap::from([(Fate::Visible, 98), (Fate::CausalInversion, 2)]),
+        silent_losses: 2,
+        recorded_losses: 0,
+        anomalies: Vec::new(),
+        marks: vec![MarkReport { name: "partition", hits: 3, required: true }],
+        worst: Vec::new(),
+        operations: Operations { ok: 150, ..Operations::default() },
+        missing: Vec::new(),
+        figures: BTreeMap::new(),
+    }
+}
+
+fn outcome(request: &RunRequest, judgement: Judgement, interrupted: bool) -> RunOutcome {
+    fs::write(request.folder.join("history.jsonl"), "{}\n").unwrap();
+    let ms = Duration::from_millis;
+    let latency = Latency { write_p50: ms(2), write_p99: ms(20), read_p50: ms(1), read_p99: ms(10) };
+    RunOutcome { judgement, seconds: 1.5, interrupted, latency }
+}
+
+type Ran = Result<RunOutcome, RunError>;
+
+fn passes(request: &RunRequest) -> Ran {
+    Ok(outcome(request, judgement(Verdict::Pass, "causal-inversion"), false))
+}
+
+fn fails(request: &RunRequest) -> Ran {
+    Ok(outcome(request, judgement(Verdict::Fail, "causal-inversion"), false))
+}
+
+fn is_unknown(request: &RunRequest) -> Ran {
+    Ok(outcome(request, judgement(Verdict::Unknown, "evidence"), false))
+}
+
+fn is_interrupted(request: &RunRequest) -> Ran {
+    request.interrupt.request();
+    Ok(outcome(request, judgement(Verdict::Unknown, "evidence"), true))
+}
+
+fn lacks_a_port(_: &RunRequest) -> Ran {
+    Err(RunError::Environment("node B did not start: no port is free".to_owned()))
+}
+
+fn is_defective(_: &RunRequest) -> Ran {
+    Err(RunError::Internal("the history cannot be read back".to_owned()))
+}
+
+fn panics(_: &RunRequest) -> Ran {
+    panic!("a test of the guard")
+}
+
+fn never(_: &RunRequest) -> Ran {
+    unreachable!("nothing is run")
+}
+
+fn runs_in(store: &Path) -> Vec<PathBuf> {
+    let runs =
+        fs::read_dir(store.join("smoke")).map(|items| items.map(|item| item.unwrap().path()).collect());
+    runs.unwrap_or_default()
+}
+
+#[test]
+fn every_exit_code_has_its_cause() {
+    let causes: [(Runner, &str, u8); 9] = [
+        (passes, "run smoke", 0),
+        (fails, "run smoke", 1),
+        (never, "run smoke --leaders none", 2),
+        (never, "run no-such-scenario", 2),
+        (is_unknown, "run smoke", 3),
+        (lacks_a_port, "run smoke", 5),
+        (is_defective, "run smoke", 70),
+        (panics, "run smoke", 70),
+        (is_interrupted, "run smoke lww-skew", 130),
+    ];
+    for (runner, line, code) in causes {
+        let (_folder, store) = store();
+        let done = quarrel(runner, &format!("quarrel {line} --results {}", store.display()));
+        assert_eq!(done.exit.code(), code, "{line}: {}{}", done.out, done.err);
+    }
+}
+
+#[test]
+fn an_unknown_verdict_keeps_its_code_in_a_pipeline_and_fails_in_its_reports() {
+    for (ci, level) in [(true, "::error"), (false, "::warning")] {
+        let (_folder, store) = store();
+        let surroundings = Surroundings { ci, github_actions: true, ..Surroundings::default() };
+        let line = format!("quarrel run smoke --results {} --output json", store.display());
+        let done = quarrel_in(surroundings, is_unknown, &line);
+        assert_eq!(done.exit, Exit::Unknown);
+        assert!(done.err.starts_with(level), "{}", done.err);
+        assert!(serde_json::from_str::<Value>(&done.out).is_ok(), "{}", done.out);
+    }
+}
+
+#[test]
+fn an_interrupted_command_runs_nothing_more() {
+    let (_folder, store) = store();
+    let done = quarrel(is_interrupted, &format!("quarrel run smoke smoke --results {}", store.display()));
+    assert_eq!(runs_in(&store).len(), 1);
+    assert!(done.out.contains("interrupted"), "{}", done.out);
+}
+
+#[test]
+fn a_run_that_could_not_be_made_names_what_was_kept() {
+    let (_folder, store) = store();
+    let done = quarrel(lacks_a_port, &format!("quarrel run smoke smoke --results {}", store.display()));
+    assert_eq!(runs_in(&store).len(), 1);
+    assert!(done.err.contains("no port is free; what was recorded is in "), "{}", done.err);
+    assert!(done.err.contains(".partial"), "{}", done.err);
+    let list = quarrel(never, &format!("quarrel runs list --results {}", store.display()));
+    assert!(list.out.contains("incomplete"), "{}", list.out);
+    let show = quarrel(never, &format!("quarrel runs show latest --results {}", store.display()));
+    assert_eq!(show.exit, Exit::Usage);
+    assert!(show.err.contains("quarrel check"), "{}", show.err);
+}
+
+#[test]
+fn an_unwritable_store_is_the_environments_fault() {
+    let done = quarrel(never, "quarrel run smoke --results /dev/null/results");
+    assert_eq!(done.exit, Exit::Environment);
+    assert!(
+        done.err.contains("cannot create /dev/null/results") && done.err.contains("help: "),
+        "{}",
+        done.err
+    );
+}
+
+#[test]
+fn the_tour_has_one_seed_and_ends_with_the_command_that_repeats_it() {
+    let (_folder, store) = store();
+    let done = quarrel(passes, &format!("quarrel run --quick --results {}", store.display()));
+    let seeds: Vec<&str> =
+        done.out.split("  seed ").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
+    assert_eq!(seeds.len(), 4, "{}", done.out);
+    assert!(seeds.iter().all(|seed| *seed == seeds[0]));
+    assert!(done.out.ends_with(&format!("  quarrel run --seed {} --quick\n", seeds[0])), "{}", done.out);
+    assert!(done.out.contains("home-leader"));
+}
+
+#[test]
+fn the_repeat_command_has_the_changes_of_flags_and_environment() {
+    let (_folder, store) = store();
+    let variables = BTreeMap::from([("QUARREL_CLIENTS".to_owned(), "4".to_owned())]);
+    let surroundings = Surroundings { variables, ..Surroundings::default() };
+    let line = format!("quarrel run smoke --leaders 4 --seed 7 --results {}", store.display());
+    let done = quarrel_in(surroundings, passes, &line);
+    assert!(done.out.contains("again quarrel run smoke --seed 7 --leaders 4 --clients 4\n"), "{}", done.out);
+}
+
+#[test]
+fn fail_fast_stops_after_the_first_run_that_does_not_pass() {
+    let (_folder, store) = store();
+    let line = format!("quarrel run smoke smoke smoke --results {}", store.display());
+    assert_eq!(quarrel(fails, &format!("{line} --fail-fast")).exit, Exit::Violated);
+    assert_eq!(runs_in(&store).len(), 1);
+    quarrel(passes, &format!("{line} --fail-fast"));
+    assert_eq!(runs_in(&store).len(), 4);
+}
+
+#[test]
+fn what_is_kept_follows_the_flag() {
+    for (runner, keep, kept) in [
+        (passes as Runner, "always", true),
+        (passes, "on-failure", false),
+        (fails, "on-failure", true),
+        (fails, "never", false),
+    ] {
+        let (_folder, store) = store();
+        quarrel(runner, &format!("quarrel run smoke --keep {keep} --results {}", store.display()));
+        let run = &runs_in(&store)[0];
+        assert_eq!(run.join("history.jsonl").exists(), kept, "{keep}");
+        assert!(run.join("verdict.json").exists() && run.join("run.json").exists());
+    }
+}
+
+#[test]
+fn all_reports_of_one_command_agree() {
+    let (folder, store) = store();
+    let (junit, summary) = (folder.path().join("junit.xml"), folder.path().join("summary.md"));
+    let surroundings = Surroundings {
+        github_actions: true,
+        ci: true,
+        step_summary: Some(summary.clone()),
+        ..Surroundings::default()
+    };
+    let line = format!(
+        "quarrel run smoke --seed 7 --output json --results {} --junit {}",
+        store.display(),
+        junit.display()
+    );
+    let done = quarrel_in(surroundings, fails, &line);
+    let json: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(json["runs"][0]["verdict"], "fail");
+    assert_eq!(json["runs"][0]["fates"]["causal-inversion"], 2);
+    assert_eq!(json["runs"][0]["anomalies"][0]["witness"], "c1.2, acknowledged by A");
+    assert!(Path::new(json["runs"][0]["results"].as_str().unwrap()).join("verdict.json").exists());
+    assert!(fs::read_to_string(junit).unwrap().contains("failures=\"1\""));
+    assert!(fs::read_to_string(summary).unwrap().contains("**FAIL**"));
+    assert_eq!(done.err.lines().filter(|line| line.starts_with("::error")).count(), 1, "{}", done.err);
+}
+
+#[test]
+fn a_run_is_shown_again_as_it_was() {
+    let (_folder, store) = store();
+    let ran = quarrel(fails, &format!("quarrel run smoke --seed 7 --results {}", store.display()));
+    let shown = quarrel(never, &format!("quarrel runs show latest --results {}", store.display()));
+    assert_eq!((shown.exit, shown.out), (Exit::Success, ran.out));
+    let by_seed = quarrel(never, &format!("quarrel runs show 7 --output json --results {}", store.display()));
+    assert_eq!(serde_json::from_str::<Value>(&by_seed.out).unwrap()["runs"][0]["seed"], 7);
+}
+
+#[test]
+fn pruning_says_what_it_removes() {
+    let (_folder, store) = store();
+    quarrel(passes, &format!("quarrel run smoke smoke --seed 7 --results {}", store.display()));
+    let dry = quarrel(never, &format!("quarrel runs prune --keep 1 --dry-run --results {}", store.display()));
+    assert!(dry.out.contains("would remove 1 run"), "{}", dry.out);
+    let done = quarrel(never, &format!("quarrel runs prune --keep 1 --results {}", store.display()));
+    assert!(done.out.contains("removed 1 run"), "{}", done.out);
+    assert_eq!(runs_in(&store).len(), 1);
+}
+
+#[test]
+fn a_history_that_is_none_is_a_mistake_of_the_user() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("history.jsonl");
+    fs::write(&file, "hello\n").unwrap();
+    let done = quarrel(never, &format!("quarrel check {}", file.display()));
+    assert_eq!(done.exit, Exit::Usage);
+    assert!(done.err.contains("cannot judge") && done.err.contains("help: "), "{}", done.err);
+}
+
+#[test]
+fn the_definition_of_the_command_line_is_sound() {
+    command().debug_assert();
+}

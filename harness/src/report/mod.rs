@@ -1,0 +1,53 @@
+//! Reports: one format a file, each a rendering of the same [`Summary`].
+//!
+//! A new format is a file that implements [`Format`] and a line where it is chosen, in `cli/output.rs`. Nothing here
+//! judges, and nothing computes what a checker should have.
+
+mod figures;
+mod github;
+mod json;
+mod judged;
+mod junit;
+mod markdown;
+mod paint;
+mod summary;
+mod table;
+mod text;
+mod tour;
+
+pub use figures::grouped;
+pub(crate) use figures::wrap;
+pub use github::Annotations;
+pub use json::Json;
+pub(crate) use json::{VERSION, write as write_json};
+pub use judged::Circumstances;
+pub use junit::Junit;
+pub use markdown::{MAX_BYTES as MARKDOWN_MAX_BYTES, Markdown};
+pub use paint::Paint;
+pub use summary::{Found, Latencies, Mark, Operations, Property, Summary};
+pub use table::Table;
+pub use text::Text;
+pub(crate) use text::WIDTH;
+
+use std::io::{self, Write};
+
+/// All runs of one command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The runs, in order.
+    pub runs: Vec<Summary>,
+    /// The command that repeats the tour, if this was one: its strategies are then compared.
+    pub tour: Option<String>,
+}
+
+/// A way to put a report into writing.
+pub trait Format {
+    /// Renders the report.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()>;
+}
+
+#[cfg(test)]
+mod tests;
