@@ -1,6 +1,8 @@
 //! Shipped scenarios on real processes, in their quick form: what each strategy is known for shows, and what the
 //! contracts promise holds.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use quarrel::runner::{Interrupt, Live, RunOutcome, RunRequest, judge, run};
 use quarrel_models::fate::Fate;
 use quarrel_workloads::{

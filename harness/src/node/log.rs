@@ -240,7 +240,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("A.log");
         let (mut log, _) = WriteAheadLog::open(&path, Durability::None).unwrap();
-        let home = Record::Home { key: "k".into(), leader: quarrel_models::id::ReplicaId(0), epoch: 1 };
+        let home = Record::Home {
+            key: "k".into(),
+            leader: quarrel_models::id::ReplicaId(0),
+            epoch: 1,
+            given: false,
+        };
         log.append(&home).unwrap();
         log.append(&Record::Reserve(7)).unwrap();
         log.commit().unwrap();
