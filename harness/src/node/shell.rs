@@ -23,6 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 const TICK: Duration = Duration::from_millis(10);
 /// How long what need not be durable may stay in the process.
 const LAZY_FLUSH: Duration = Duration::from_millis(100);
+/// How often what is pending goes out to the peers, at most. At a low rate nothing waits; at a high one this makes
+/// batches: a frame costs as much as a client's request, however many entries it holds.
+const FLUSH_PACE: Duration = Duration::from_micros(500);
 /// Commands taken at once: a batch costs one log write and one round of messages.
 const BATCH: usize = 512;
 /// Messages waiting for one connection. What does not fit is lost, and sent again when the receiver says so.
@@ -73,31 +76,30 @@ pub struct Status {
 
 /// The apply log: what the replica did, one JSON object per line.
 #[derive(Debug)]
-pub(super) struct ApplyLog(Option<BufWriter<File>>);
-
-#[derive(Serialize)]
-struct ApplyLine<'a> {
-    monotonic_us: u64,
-    wall_us: i64,
-    #[serde(flatten)]
-    event: &'a TraceEvent,
+pub(super) struct ApplyLog {
+    file: Option<BufWriter<File>>,
+    line: Vec<u8>,
 }
 
 impl ApplyLog {
     pub(super) fn open(path: Option<&std::path::Path>) -> io::Result<Self> {
         let open = |path| File::options().create(true).append(true).open(path).map(BufWriter::new);
-        Ok(Self(path.map(open).transpose()?))
+        Ok(Self { file: path.map(open).transpose()?, line: Vec::new() })
     }
 
     fn write(&mut self, now: quarrel_models::clock::Now, event: &TraceEvent) -> io::Result<()> {
-        let Some(file) = &mut self.0 else { return Ok(()) };
-        let line = ApplyLine { monotonic_us: now.monotonic_us, wall_us: now.wall_us, event };
-        serde_json::to_writer(&mut *file, &line)?;
-        file.write_all(b"\n")
+        let Some(file) = &mut self.file else { return Ok(()) };
+        // By hand: serde's `flatten` costs more than the rest of the line.
+        write!(file, r#"{{"monotonic_us":{},"wall_us":{},"#, now.monotonic_us, now.wall_us)?;
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, event)?;
+        self.line.push(b'\n');
+        // The event is an object of its own; its fields go on where the times ended.
+        file.write_all(&self.line[1..])
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.as_mut().map_or(Ok(()), Write::flush)
+        self.file.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
@@ -115,6 +117,9 @@ pub(super) struct Shell {
     queries: Vec<Command>,
     forward: BTreeMap<ReplicaId, mpsc::Sender<Message>>,
     back: BTreeMap<ReplicaId, mpsc::Sender<Message>>,
+    /// When the peers were last sent what was pending.
+    sent_to_peers: Instant,
+    /// When what need not be durable was last handed on.
     flushed: Instant,
 }
 
@@ -132,6 +137,7 @@ impl Shell {
             queries: Vec::new(),
             forward: BTreeMap::new(),
             back: BTreeMap::new(),
+            sent_to_peers: Instant::now(),
             flushed: Instant::now(),
         }
     }
@@ -144,10 +150,13 @@ impl Shell {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
+        let mut pending = false;
         loop {
+            let pace = tokio::time::Instant::from_std(self.sent_to_peers + FLUSH_PACE);
             tokio::select! {
                 biased;
                 _ = tick.tick() => self.step(Input::Tick)?,
+                () = tokio::time::sleep_until(pace), if pending => {}
                 taken = commands.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
                         return self.close();
@@ -157,7 +166,11 @@ impl Shell {
                     }
                 }
             }
-            self.step(Input::Flush)?;
+            pending = self.sent_to_peers.elapsed() < FLUSH_PACE;
+            if !pending {
+                self.sent_to_peers = Instant::now();
+                self.step(Input::Flush)?;
+            }
             self.carry_out()?;
             if let Some(reply) = self.answer_queries() {
                 self.close()?;
