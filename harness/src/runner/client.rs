@@ -20,10 +20,14 @@ use quarrel_workloads::{
     workload::{Answer, Generator},
 };
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
-/// How long a request is in flight before its client is moved away from it, if the client is to move in flight.
-const IN_FLIGHT: Duration = Duration::from_millis(1);
+/// How long a request is in flight before its client is moved away from it, if the client is to move in flight: most
+/// often long enough for it to arrive, and too short for an answer.
+const IN_FLIGHT: Duration = Duration::from_micros(300);
 /// A client that is to move in flight and is always answered first moves between operations after so many.
 const IN_FLIGHT_ATTEMPTS: u32 = 20;
 /// The pause of a client whose replica is down.
@@ -82,29 +86,29 @@ pub(super) struct Client {
     /// An order to move in flight that waits for an operation, and how often it has waited.
     pub(super) pending: Option<(Move, u32)>,
     pub(super) stop: watch::Receiver<bool>,
-}
-
-/// How a request left this client's hands.
-enum Sent {
-    Answered(Answered),
-    Moved(Move),
+    /// Requests that the client was moved away from. They go on, and nobody listens to their answers.
+    pub(super) left_behind: JoinSet<()>,
 }
 
 impl Client {
-    /// Works until it is told to stop, and ends its last operation.
+    /// Works until it is told to stop, and ends its last operation. When it returns, nothing that it asked for is
+    /// under way but what was not answered in time.
     pub(super) async fn run(mut self) {
         loop {
             while let Ok(order) = self.moves.try_recv() {
                 self.take_order(order);
             }
             if self.pause().await {
-                return;
+                break;
             }
             self.operate().await;
         }
+        while self.left_behind.join_next().await.is_some() {}
     }
 
     fn take_order(&mut self, order: Move) {
+        // Of two orders the later one holds.
+        self.pending = None;
         if order.in_flight {
             self.pending = Some((order, 0));
         } else {
@@ -182,40 +186,40 @@ impl Client {
 
     async fn send(&mut self, at: ReplicaId, request: Request) -> SessionOutputs {
         let writes = request.operation.is_write();
-        let sent = {
-            let sending = self.transport.send(at, request);
-            tokio::pin!(sending);
-            loop {
-                let pending = self.pending.filter(|_| writes).map(|(order, _)| order);
-                tokio::select! {
-                    answered = &mut sending => break Sent::Answered(answered),
-                    () = tokio::time::sleep(IN_FLIGHT), if pending.is_some() => {
-                        if let Some(order) = pending {
-                            break Sent::Moved(order);
-                        }
-                    }
-                    Some(order) = self.moves.recv() => {
-                        // Between operations is after this one.
-                        self.pending = Some((order, if order.in_flight { 0 } else { IN_FLIGHT_ATTEMPTS }));
-                        if order.in_flight && writes {
-                            break Sent::Moved(order);
-                        }
+        let transport = self.transport.clone();
+        let mut sending = Box::pin(async move { transport.send(at, request).await });
+        let answered = loop {
+            let leaving = self.pending.map(|(order, _)| order).filter(|order| order.in_flight && writes);
+            tokio::select! {
+                // If there is an answer, nothing is in flight any more.
+                biased;
+                answered = &mut sending => break answered,
+                () = get_under_way(), if leaving.is_some() => {
+                    if let Some(order) = leaving {
+                        return self.leave_behind(order, sending);
                     }
                 }
-                if self.pending.is_some_and(|(order, _)| !order.in_flight) {
-                    break Sent::Answered(sending.await);
-                }
+                // Between operations is after this one.
+                Some(order) = self.moves.recv() => self.pending = Some((order, 0)),
             }
         };
-        match sent {
-            Sent::Moved(order) => {
-                self.pending = None;
-                self.relocate(order, "with a request in flight".to_owned())
-            }
-            Sent::Answered(Answered::Reply(reply)) => self.session.step(SessionInput::Reply(reply)),
-            Sent::Answered(Answered::Nothing) => self.session.step(SessionInput::Unanswered),
-            Sent::Answered(Answered::NotSent) => self.session.step(SessionInput::Unsent),
+        match answered {
+            Answered::Reply(reply) => self.session.step(SessionInput::Reply(reply)),
+            Answered::Nothing => self.session.step(SessionInput::Unanswered),
+            Answered::NotSent => self.session.step(SessionInput::Unsent),
         }
+    }
+
+    /// Moves away from a request, which goes on: a broken connection could take it back.
+    fn leave_behind(
+        &mut self,
+        order: Move,
+        request: impl Future<Output = Answered> + Send + 'static,
+    ) -> SessionOutputs {
+        self.pending = None;
+        while self.left_behind.try_join_next().is_some() {}
+        self.left_behind.spawn(async move { drop(request.await) });
+        self.relocate(order, "with a request in flight".to_owned())
     }
 
     fn record_resolution(&self, resolution: Resolution) {
@@ -246,6 +250,14 @@ impl Client {
         if down {
             tokio::time::sleep(DOWN_PAUSE).await;
         }
+    }
+}
+
+/// Gives a request time to arrive. The runtime's timer is too coarse for that: an answer takes less than its tick.
+async fn get_under_way() {
+    let began = Instant::now();
+    while began.elapsed() < IN_FLIGHT {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -293,4 +305,143 @@ fn exponential(stream: &mut Stream, rate: f64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "53 bits are plenty")]
     let uniform = (stream.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     Duration::try_from_secs_f64(-(1.0 - uniform).ln() / rate.max(1e-6)).unwrap_or(Duration::from_secs(3600))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        runner::{live::Live, recorder::Recording},
+        systems::reference::Endpoints,
+    };
+    use quarrel_models::{message::Refusal, random::Stream};
+    use quarrel_workloads::{
+        history::{FORMAT_VERSION, Header, Reader},
+        mark::Mark,
+        scenario::{parse, shipped_text},
+    };
+    use std::{
+        net::SocketAddr,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    /// A server that gives every request this answer, or none. Counts the requests.
+    async fn server(answer: Option<&'static str>) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let arrivals = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&arrivals);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let counted = Arc::clone(&counted);
+                tokio::spawn(async move {
+                    let mut bytes = [0; 4096];
+                    while stream.read(&mut bytes).await.unwrap_or(0) > 0 {
+                        counted.fetch_add(1, Ordering::SeqCst);
+                        if let Some(answer) = answer {
+                            stream.write_all(answer.as_bytes()).await.unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        (address, arrivals)
+    }
+
+    fn client(addresses: [SocketAddr; 2], recorder: &Recorder) -> (Client, mpsc::UnboundedSender<Move>) {
+        let mut scenario =
+            parse("smoke", shipped_text("smoke").unwrap(), &Mark::ALL.map(Mark::name)).unwrap();
+        if let quarrel_workloads::scenario::Workload::Set(keys) = &mut scenario.workload {
+            keys.read_share = 0.0;
+        }
+        let id = ClientId(0);
+        let (order, moves) = mpsc::unbounded_channel();
+        let client = Client {
+            session: Session::new(id, None, false),
+            generator: Generator::new(&scenario, id, 1),
+            at: ReplicaId(0),
+            follower_reads: FollowerReads {
+                followers: Vec::new(),
+                share_ppm: 0,
+                choices: Stream::new(1, "follower-reads", 0),
+            },
+            transport: Transport::new(Arc::new(Endpoints::fixed(addresses)), Duration::from_secs(5)).unwrap(),
+            recorder: recorder.clone(),
+            pace: Pace::Closed { think: Duration::ZERO },
+            pauses: Stream::new(1, "pauses", 0),
+            moves,
+            pending: None,
+            stop: watch::channel(false).1,
+            left_behind: JoinSet::new(),
+        };
+        (client, order)
+    }
+
+    fn recording(folder: &std::path::Path) -> Recording {
+        let scenario = parse("smoke", shipped_text("smoke").unwrap(), &Mark::ALL.map(Mark::name)).unwrap();
+        let header = Header {
+            quarrel: "history".to_owned(),
+            v: FORMAT_VERSION,
+            seed: 1,
+            started: String::new(),
+            system: "none".to_owned(),
+            scenario,
+        };
+        Recording::start(folder, &header, Arc::new(Live::new("smoke"))).unwrap()
+    }
+
+    fn refusal() -> &'static str {
+        let body = serde_json::json!({ "refused": Refusal::BehindToken }).to_string();
+        let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length";
+        format!("{head}: {}\r\n\r\n{body}", body.len()).leak()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_request_that_is_left_behind_had_left_and_its_end_is_open_if_the_next_leader_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        let recording = recording(folder.path());
+        let (old, left) = server(None).await;
+        let (new, came) = server(Some(refusal())).await;
+        let mut clients = Vec::new();
+        for _ in 0..10 {
+            let (mut client, order) = client([old, new], recording.recorder());
+            // The order is there before the operation, as when it comes to a client that thinks.
+            order.send(Move { to: ReplicaId(1), token: false, in_flight: true }).unwrap();
+            client.operate().await;
+            assert_eq!(client.at, ReplicaId(1));
+            clients.push(client);
+        }
+        assert_eq!(came.load(Ordering::SeqCst), 10);
+        // They may have been moved before their connections stood.
+        let all = async {
+            while left.load(Ordering::SeqCst) < 10 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let arrived = tokio::time::timeout(Duration::from_secs(2), all).await;
+        assert!(arrived.is_ok(), "only {} requests had left", left.load(Ordering::SeqCst));
+        recording.finish().unwrap();
+        let history = std::fs::File::open(folder.path().join("history.jsonl")).unwrap();
+        let events = Reader::new(std::io::BufReader::new(history)).unwrap().map(Result::unwrap);
+        assert_eq!(events.filter(|event| matches!(event, Event::Info { .. })).count(), 10);
+    }
+
+    #[tokio::test]
+    async fn of_two_orders_the_later_one_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let recording = recording(folder.path());
+        let (address, _) = server(None).await;
+        let (mut client, _order) = client([address, address], recording.recorder());
+        client.take_order(Move { to: ReplicaId(0), token: false, in_flight: true });
+        client.take_order(Move { to: ReplicaId(1), token: false, in_flight: false });
+        assert_eq!(client.at, ReplicaId(1));
+        assert!(client.pending.is_none(), "it would move back");
+    }
 }

@@ -206,6 +206,7 @@ impl Crew {
                 moves,
                 pending: None,
                 stop: stop.clone(),
+                left_behind: JoinSet::new(),
             };
             crew.orders.push(order);
             crew.tasks.spawn(client.run());

@@ -21,8 +21,8 @@ pub(super) enum Answered {
     NotSent,
 }
 
-/// One client's connections.
-#[derive(Debug)]
+/// One client's connections. Clones share them.
+#[derive(Debug, Clone)]
 pub(super) struct Transport {
     http: reqwest::Client,
     endpoints: Arc<Endpoints>,
