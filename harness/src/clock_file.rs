@@ -1,8 +1,8 @@
 //! The clock file: how the nemesis sets one node's wall clock, and how the node reads it.
 //!
 //! Six little-endian 64-bit words: a counter, offset, base, drift, frozen time (nanoseconds; see
-//! [`ClockSetting`]), and the counter again. It is read at each use of the wall clock, so that a change shows at the
-//! next read; a read that meets a write half-way sees two different counters and tries again.
+//! [`ClockSetting`]), and a seal over these five. It is read at each use of the wall clock, so that a change shows at
+//! the next read; a read that meets a write half-way, wherever that is, finds a broken seal and tries again.
 
 use quarrel_models::clock::{ClockSetting, Now};
 use rustix::time::{ClockId, clock_gettime};
@@ -43,16 +43,10 @@ impl ClockWriter {
     /// If the file cannot be written.
     pub fn set(&mut self, setting: ClockSetting) -> io::Result<()> {
         self.count += 1;
-        let words = [
-            self.count,
-            setting.offset_ns,
-            setting.base_monotonic_ns,
-            setting.drift_ppb,
-            setting.frozen_at_ns,
-            self.count,
-        ];
+        let ClockSetting { offset_ns, base_monotonic_ns, drift_ppb, frozen_at_ns } = setting;
+        let words = [self.count, offset_ns, base_monotonic_ns, drift_ppb, frozen_at_ns];
         let mut bytes = [0; BYTES];
-        for (slot, word) in bytes.chunks_exact_mut(8).zip(words) {
+        for (slot, word) in bytes.chunks_exact_mut(8).zip(words.into_iter().chain([seal(words)])) {
             slot.copy_from_slice(&word.to_le_bytes());
         }
         self.file.write_all_at(&bytes, 0)?;
@@ -98,13 +92,21 @@ impl ClockReader {
             for (word, slot) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
                 *word = i64::from_le_bytes(*slot);
             }
-            let [before, offset_ns, base_monotonic_ns, drift_ppb, frozen_at_ns, after] = words;
-            if before == after {
+            let [count, offset_ns, base_monotonic_ns, drift_ppb, frozen_at_ns, sealed] = words;
+            if sealed == seal([count, offset_ns, base_monotonic_ns, drift_ppb, frozen_at_ns]) {
                 return Ok(ClockSetting { offset_ns, base_monotonic_ns, drift_ppb, frozen_at_ns });
             }
         }
         Err(io::Error::other("the clock file never settles"))
     }
+}
+
+/// FNV-1a, a word at a time.
+fn seal(words: [i64; 5]) -> i64 {
+    let mixed = words.into_iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, word| {
+        (sum ^ word.cast_unsigned()).wrapping_mul(0x0100_0000_01b3)
+    });
+    mixed.cast_signed()
 }
 
 /// The machine's wall clock, nanoseconds since the Unix epoch.
@@ -141,5 +143,25 @@ mod tests {
         assert!(ahead.monotonic_us - right.monotonic_us < 3_600_000_000);
         writer.set(ClockSetting { frozen_at_ns: 5_000, ..ClockSetting::default() }).unwrap();
         assert_eq!(reader.now().unwrap().wall_us, 5);
+    }
+
+    #[test]
+    fn a_half_written_change_is_never_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("A.clock");
+        let mut writer = ClockWriter::create(&path).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        writer.set(ClockSetting { offset_ns: 1, drift_ppb: 2, ..ClockSetting::default() }).unwrap();
+        let after = std::fs::read(&path).unwrap();
+        // Any words of the one among those of the other, the outer ones included.
+        for mixture in 1..0b11_1111_u32 {
+            let pick = |(at, (old, new)): (usize, (&u8, &u8))| {
+                if mixture >> (at / 8) & 1 == 1 { *new } else { *old }
+            };
+            let mixed: Vec<u8> = before.iter().zip(&after).enumerate().map(pick).collect();
+            std::fs::write(&path, &mixed).unwrap();
+            let whole = mixed == before || mixed == after;
+            assert_eq!(ClockReader::open(&path).unwrap().now().is_ok(), whole, "{mixture:06b}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, BufWriter, Write},
+    os::unix::fs::FileExt as _,
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -83,7 +84,18 @@ pub(super) struct ApplyLog {
 
 impl ApplyLog {
     pub(super) fn open(path: Option<&std::path::Path>) -> io::Result<Self> {
-        let open = |path| File::options().create(true).append(true).open(path).map(BufWriter::new);
+        let open = |path| {
+            let mut file = File::options().create(true).read(true).append(true).open(path)?;
+            // A killed node may have left half a line: what comes next must not become its other half.
+            let mut last = [b'\n'];
+            if let Some(at) = file.metadata()?.len().checked_sub(1) {
+                file.read_exact_at(&mut last, at)?;
+            }
+            if last != [b'\n'] {
+                file.write_all(b"\n")?;
+            }
+            Ok::<_, io::Error>(BufWriter::new(file))
+        };
         Ok(Self { file: path.map(open).transpose()?, line: Vec::new() })
     }
 
@@ -283,5 +295,25 @@ impl Shell {
     fn close(&mut self) -> io::Result<()> {
         self.log.flush()?;
         self.apply_log.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_line_of_an_earlier_life_spoils_no_line_of_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("A.jsonl");
+        std::fs::write(&path, "{\"whole\":1}\n{\"ha").unwrap();
+        for epoch in 1..=2 {
+            let mut log = ApplyLog::open(Some(&path)).unwrap();
+            log.write(Default::default(), &TraceEvent::Home { key: "k".into(), epoch }).unwrap();
+            log.flush().unwrap();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let whole = |line: &&str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+        assert_eq!((text.lines().count(), text.lines().filter(whole).count()), (4, 3), "{text}");
     }
 }

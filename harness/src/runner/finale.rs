@@ -78,9 +78,14 @@ async fn look(
     Ok((applied, pending))
 }
 
-/// Reads every replica whole, and records what it holds.
-pub(super) async fn read_all(cluster: &ReferenceCluster, recorder: &Recorder) -> Result<(), SystemError> {
+/// Reads every replica whole, and records what it holds. Says if replication moved meanwhile: then the reads are of
+/// different times, and their differences mean nothing.
+pub(super) async fn read_all(
+    cluster: &ReferenceCluster,
+    recorder: &Recorder,
+) -> Result<Option<String>, SystemError> {
     let live: BTreeSet<ReplicaId> = cluster.live().collect();
+    let (before, _) = look(cluster).await?;
     for replica in cluster.graph().replicas() {
         if !live.contains(&replica) {
             recorder.record(|_| Event::Unread { replica, why: "dead".to_owned() });
@@ -92,7 +97,10 @@ pub(super) async fn read_all(cluster: &ReferenceCluster, recorder: &Recorder) ->
         let applied = cluster.status(replica).await?.applied;
         recorder.record(|_| Event::FinalEnd { replica, records, applied });
     }
-    Ok(())
+    let (after, pending) = look(cluster).await?;
+    let moved = after.keys().find(|replica| before.get(replica) != after.get(replica));
+    let moved = moved.map(|replica| format!("{replica} applied a late write while the replicas were read"));
+    Ok(moved.or(pending))
 }
 
 fn final_event(replica: ReplicaId, key: quarrel_models::value::Key, cell: Cell) -> Event {

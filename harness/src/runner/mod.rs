@@ -262,8 +262,12 @@ impl Run<'_> {
         let quiescence =
             finale::quiesce(&mut self.cluster, phases.quiesce.duration(), self.interrupt).await?;
         self.enter(Phase::ReadAll, Duration::ZERO);
-        finale::read_all(&self.cluster, &self.recorder).await?;
-        Ok(if self.interrupt.is_requested() { Quiescence::Interrupted } else { quiescence })
+        let moved = finale::read_all(&self.cluster, &self.recorder).await?;
+        Ok(match (quiescence, moved) {
+            _ if self.interrupt.is_requested() => Quiescence::Interrupted,
+            (Quiescence::Positions { .. }, Some(why)) => Quiescence::NotReached { why },
+            (quiescence, _) => quiescence,
+        })
     }
 
     fn enter(&self, phase: Phase, planned: Duration) {
