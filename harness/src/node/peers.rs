@@ -162,14 +162,81 @@ async fn pass_out<F: serde::Serialize>(
 ) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(WRITE_BYTES);
     while let Some(message) = queue.recv().await {
-        encode(&wrap(message), &mut buffer)?;
+        encode_split(message, &wrap, &mut buffer)?;
         while buffer.len() < WRITE_BYTES
             && let Ok(message) = queue.try_recv()
         {
-            encode(&wrap(message), &mut buffer)?;
+            encode_split(message, &wrap, &mut buffer)?;
         }
         write.write_all(&buffer).await?;
         buffer.clear();
     }
     Ok(())
+}
+
+/// Appends a message to `buffer`, entries that are too long for one frame in two: else a receiver that is far behind
+/// on large values could never be sent anything.
+fn encode_split<F: serde::Serialize>(
+    message: Message,
+    wrap: &impl Fn(Message) -> F,
+    buffer: &mut Vec<u8>,
+) -> io::Result<()> {
+    let start = buffer.len();
+    let divisible = match &message {
+        Message::Entries { origin, after, entries } if entries.len() > 1 => {
+            Some((*origin, *after, entries.clone()))
+        }
+        _ => None,
+    };
+    let encoded = encode(&wrap(message), buffer);
+    let Some((origin, after, mut entries)) = divisible.filter(|_| encoded.is_err()) else { return encoded };
+    buffer.truncate(start);
+    let second = entries.split_off(entries.len() / 2);
+    let middle = entries.last().map_or(after, |entry| entry.version.dot.position);
+    encode_split(Message::Entries { origin, after, entries }, wrap, buffer)?;
+    encode_split(Message::Entries { origin, after: middle, entries: second }, wrap, buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quarrel_models::{
+        clock::Stamp,
+        id::{ClientId, Dot, WriteId},
+        message::Entry,
+        value::Value,
+        version::{Version, VersionVector},
+    };
+    use std::sync::Arc;
+
+    fn entry(position: u32, value: &Value) -> Arc<Entry> {
+        let version = Version {
+            write: WriteId { client: ClientId(0), sequence: position },
+            dot: Dot { origin: ReplicaId(0), position },
+            stamp: Stamp::default(),
+            context: VersionVector::new(),
+            value: Some(value.clone()),
+        };
+        Arc::new(Entry { key: "k".into(), version, before: None })
+    }
+
+    #[tokio::test]
+    async fn entries_that_are_too_long_for_one_frame_go_out_in_several_that_follow_each_other() {
+        let large = Value::Text("x".repeat(super::super::frame::MAX_FRAME_BYTES * 2 / 5).into());
+        let entries = (1..=5).map(|position| entry(10 * position, &large)).collect();
+        let message = Message::Entries { origin: ReplicaId(0), after: 7, entries };
+        let mut bytes = Vec::new();
+        encode_split(message, &Forward::Message, &mut bytes).unwrap();
+        let mut reader = FrameReader::new(&bytes[..]);
+        let mut chain = vec![7];
+        let mut frames = 0;
+        while let Some(Forward::Message(Message::Entries { after, entries, .. })) =
+            reader.next().await.unwrap()
+        {
+            assert_eq!(chain.last(), Some(&after));
+            chain.extend(entries.iter().map(|entry| entry.version.dot.position));
+            frames += 1;
+        }
+        assert_eq!((chain, frames), (vec![7, 10, 20, 30, 40, 50], 3));
+    }
 }

@@ -157,6 +157,8 @@ async fn make(request: &RunRequest) -> Result<(Latency, bool), RunError> {
         stop,
     };
     let ended = run.phases(&schedule).await;
+    // That a node has died says more than that it did not answer.
+    let ended = ended.map_err(|error| run.cluster.check_alive().err().map_or(error, RunError::from));
     // Whatever happened: the nodes end before the run does.
     run.cluster.stop().await;
     let quiescence = ended?;
