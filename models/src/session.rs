@@ -127,13 +127,17 @@ pub struct Session {
     carries_token: bool,
     token: VersionVector,
     state: State,
+    /// Whether a copy of the write that is out was left behind at another replica, which may still execute it. Then a
+    /// refusal here does not say that it never happens.
+    left_behind: bool,
 }
 
 impl Session {
     /// A session that has seen nothing.
     #[must_use]
     pub const fn new(client: ClientId, handler: Option<Handler>, carries_token: bool) -> Self {
-        Self { client, sequence: 0, handler, carries_token, token: VersionVector::new(), state: State::Idle }
+        let token = VersionVector::new();
+        Self { client, sequence: 0, handler, carries_token, token, state: State::Idle, left_behind: false }
     }
 
     /// The client.
@@ -162,18 +166,19 @@ impl Session {
         match input {
             SessionInput::Start(operation) => self.start(operation),
             SessionInput::Reply(reply) => self.reply(reply),
-            SessionInput::Relocated { token } => {
-                if !token {
-                    self.token = VersionVector::new();
-                }
-                self.request_out().map_or_else(SessionOutputs::new, |request| {
-                    let request = Request { token: self.token(), ..request.clone() };
-                    SmallVec::from_iter([SessionOutput::Send(request)])
-                })
-            }
+            SessionInput::Relocated { token } => self.relocated(token),
             SessionInput::Unanswered => self.unanswered(),
             SessionInput::Unsent => self.unsent(),
         }
+    }
+
+    fn relocated(&mut self, token: bool) -> SessionOutputs {
+        if !token {
+            self.token = VersionVector::new();
+        }
+        let again = self.request_out().map(|request| Request { token: self.token(), ..request.clone() });
+        self.left_behind |= again.as_ref().is_some_and(|request| request.write.is_some());
+        again.map(SessionOutput::Send).into_iter().collect()
     }
 
     fn token(&self) -> Option<VersionVector> {
@@ -214,6 +219,7 @@ impl Session {
 
     fn send(&mut self, state: State) -> SessionOutputs {
         self.state = state;
+        self.left_behind = false;
         self.request_out().map(|request| SessionOutput::Send(request.clone())).into_iter().collect()
     }
 
@@ -252,7 +258,9 @@ impl Session {
             }
             (_, Reply::Written(written)) => self.done(Outcome::Written(written)),
             (State::ReadingToWrite { .. }, Reply::Refused(refusal)) => self.done(Outcome::Failed(refusal)),
-            (_, Reply::Refused(refusal)) if refusal.is_definite() => self.done(Outcome::Failed(refusal)),
+            (_, Reply::Refused(refusal)) if refusal.is_definite() && !self.left_behind => {
+                self.done(Outcome::Failed(refusal))
+            }
             (_, Reply::Refused(refusal)) => self.done(Outcome::Unknown(Some(refusal))),
             // A reply of the wrong kind says nothing about the request.
             (_, Reply::Read(_)) => self.done(Outcome::Unknown(None)),
@@ -339,6 +347,8 @@ impl Session {
         match core::mem::replace(&mut self.state, State::Idle) {
             State::Idle => SessionOutputs::new(),
             State::Resolving { request, write, view } => self.resolved(request, write, view, None),
+            // Only the copy that went here did not leave.
+            _ if self.left_behind => self.done(Outcome::Unknown(None)),
             _ => self.done(Outcome::Unsent),
         }
     }

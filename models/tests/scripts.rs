@@ -177,6 +177,7 @@ impl Script {
                 rig.relocate(client.parse().ok()?, to.parse().ok()?, *token == "token");
             }
             ["unanswered", client] => rig.session(client.parse().ok()?, SessionInput::Unanswered),
+            ["unsent", client] => rig.session(client.parse().ok()?, SessionInput::Unsent),
             // What there is to see.
             ["state", key] => self.state(&(*key).into(), output),
             ["frames"] => self.frames(output),

@@ -299,7 +299,9 @@ impl Run<'_> {
     }
 
     async fn heal(&mut self) -> Result<(), RunError> {
-        for (fault, effect) in self.cluster.heal().await? {
+        for fault in self.cluster.remedies() {
+            let effect = self.cluster.apply(&fault).await?;
+            // At once: the next remedy may take seconds, such as the recovery of a long log.
             self.recorder.record(|t| Event::Nemesis { t, fault, effect });
         }
         self.live.update(|snapshot| snapshot.faults.clear());

@@ -22,7 +22,7 @@ use quarrel_models::{
 use quarrel_workloads::scenario::Scenario;
 use std::{
     collections::BTreeMap,
-    io::Read as _,
+    io::{Read as _, Write as _},
     net::SocketAddr,
     num::NonZeroU64,
     path::{Path, PathBuf},
@@ -274,12 +274,10 @@ impl ReferenceCluster {
         }
     }
 
-    /// Undoes every fault that is on, but for what was killed for good, and says what it did.
-    ///
-    /// # Errors
-    /// [`SystemError`] if something could not be undone.
-    pub async fn heal(&mut self) -> Result<Vec<(Fault, String)>, SystemError> {
-        let mut done = Vec::new();
+    /// What undoes every fault that is on, but for what was killed for good.
+    #[must_use]
+    pub fn remedies(&self) -> Vec<Fault> {
+        let mut remedies = Vec::new();
         let broken: Vec<LinkId> = self
             .links
             .iter()
@@ -287,25 +285,20 @@ impl ReferenceCluster {
             .map(|(link, _)| *link)
             .collect();
         if !broken.is_empty() {
-            done.push(Fault::Heal(broken));
+            remedies.push(Fault::Heal(broken));
         }
         for node in &self.nodes {
             if node.clock.setting() != ClockSetting::default() {
-                done.push(Fault::Clock(node.replica, ClockChange::Reset));
+                remedies.push(Fault::Clock(node.replica, ClockChange::Reset));
             }
             if node.paused {
-                done.push(Fault::Resume(node.replica));
+                remedies.push(Fault::Resume(node.replica));
             }
             if node.process.is_none() && !node.gone_for_good {
-                done.push(Fault::Restart(node.replica));
+                remedies.push(Fault::Restart(node.replica));
             }
         }
-        let mut healed = Vec::new();
-        for fault in done {
-            let effect = self.apply(&fault).await?;
-            healed.push((fault, effect));
-        }
-        Ok(healed)
+        remedies
     }
 
     /// Never start this replica again, not even to read it.
@@ -450,6 +443,10 @@ impl ReferenceCluster {
         for node in &mut self.nodes {
             self.endpoints.set(node.replica, None);
             if let Some(process) = node.process.take() {
+                if node.paused {
+                    // It could neither answer nor end; if it cannot be woken it is killed below.
+                    let _ = process.signal(rustix::process::Signal::CONT);
+                }
                 let url = format!("http://{}/v1/shutdown", process.http());
                 // A node that does not answer is killed below.
                 let _ = self.control.post(url).header(SECRET_HEADER, &self.secret).send().await;
@@ -489,8 +486,15 @@ fn prepare_node(
     };
     let text =
         serde_json::to_vec_pretty(&spec).map_err(|error| failed("write a node's spec")(error.into()))?;
-    std::fs::write(&plan.spec, text).map_err(failed("write a node's spec"))?;
+    write_private(&plan.spec, &text).map_err(failed("write a node's spec"))?;
     Ok(Node { replica, process: None, paused: false, gone_for_good: false, clock, plan })
+}
+
+/// Writes a file that only its owner can read: it holds the run's secret.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)
 }
 
 fn failed(what: &'static str) -> impl Fn(std::io::Error) -> SystemError {
