@@ -105,12 +105,6 @@ impl Handler {
             Self::Latest => &[Fate::ConcurrentDiscard],
         }
     }
-
-    /// Whether the result drops the effect of some versions, rather than containing them all.
-    #[must_use]
-    pub const fn discards(self) -> bool {
-        matches!(self, Self::Max | Self::Latest)
-    }
 }
 
 #[cfg(test)]
