@@ -14,6 +14,24 @@ const fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// FNV-1a over bytes: a small hash that is the same on every machine and in every version.
+#[must_use]
+pub const fn fnv1a(bytes: &[u8]) -> u64 {
+    let mut hash = FNV_OFFSET;
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = fnv1a_step(hash, bytes[at]);
+        at += 1;
+    }
+    hash
+}
+
+pub(crate) const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+pub(crate) const fn fnv1a_step(hash: u64, byte: u8) -> u64 {
+    (hash ^ byte as u64).wrapping_mul(0x0100_0000_01b3)
+}
+
 /// One stream of numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
@@ -27,13 +45,7 @@ impl Stream {
     /// `usage` is hashed byte by byte (FNV-1a), so that streams have readable names.
     #[must_use]
     pub const fn new(seed: u64, usage: &str, entity: u64) -> Self {
-        let mut name = 0xcbf2_9ce4_8422_2325_u64;
-        let bytes = usage.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            name = (name ^ bytes[at] as u64).wrapping_mul(0x0000_0100_0000_01b3);
-            at += 1;
-        }
+        let name = fnv1a(usage.as_bytes());
         let key = mix(mix(mix(seed.wrapping_add(GOLDEN)) ^ name).wrapping_add(entity.wrapping_mul(GOLDEN)));
         Self { key, used: 0 }
     }
@@ -41,7 +53,13 @@ impl Stream {
     /// The next 64 random bits.
     pub const fn next_u64(&mut self) -> u64 {
         self.used = self.used.wrapping_add(1);
-        mix(self.key.wrapping_add(self.used.wrapping_mul(GOLDEN)))
+        self.nth(self.used)
+    }
+
+    /// The 64 random bits with this number, counted from 1 where [`Stream::next_u64`] begins.
+    #[must_use]
+    pub const fn nth(&self, number: u64) -> u64 {
+        mix(self.key.wrapping_add(number.wrapping_mul(GOLDEN)))
     }
 
     /// A number below `bound`, uniformly (Lemire's multiplication; the bias is below 2^-64 times the bound).

@@ -160,7 +160,8 @@ fn plan(arguments: &Arguments, world: &World<'_>) -> Result<Plan, Failure> {
     let lookup = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
     let environment = Overrides::from_environment(lookup)
         .map_err(|why| Failure::usage(format!("the environment variable {why}"), "mend or unset it"))?;
-    let tour = arguments.scenarios.is_empty();
+    let tour = matches!(arguments.scenarios.as_slice(), [] | [_])
+        && arguments.scenarios.iter().all(|word| word == "tour");
     let words: Vec<&str> =
         if tour { TOUR.to_vec() } else { arguments.scenarios.iter().map(String::as_str).collect() };
     let mut scenarios = Vec::new();

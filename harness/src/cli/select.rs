@@ -3,7 +3,7 @@
 use crate::exit::{Exit, Failure};
 use quarrel_workloads::{
     mark::Mark,
-    scenario::{Overrides, Resolved, ScenarioError, shipped, shipped_text},
+    scenario::{Overrides, Resolved, ScenarioError, TOUR, shipped, shipped_text},
 };
 use std::{borrow::Cow, fs, path::Path};
 
@@ -54,6 +54,10 @@ pub(super) fn invalid(error: &ScenarioError, colours: bool) -> Failure {
 }
 
 fn unknown(word: &str) -> Failure {
+    if word == "tour" {
+        let help = "`quarrel run tour` runs all four, as `quarrel run` does; name one of them here";
+        return Failure::usage(format!("the tour is four scenarios:\n  {}", TOUR.join("\n  ")), help);
+    }
     let names = || shipped().iter().map(|&(name, _)| name);
     let help = match closest(word, names()) {
         Some(close) => format!("did you mean `{close}`?"),

@@ -89,6 +89,10 @@ impl WriteAheadLog {
         }
         if durability == Durability::Fsync {
             file.sync_all().map_err(io_error)?;
+            // A file that is on disk under no name is lost with the power, too.
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error)?;
         }
         Ok((Self { file, durability, buffer: Vec::new() }, recovered))
     }

@@ -13,7 +13,7 @@ mod union;
 
 pub(crate) use delta::accumulate;
 
-use crate::{value::Value, version::Version};
+use crate::{fate::Fate, value::Value, version::Version};
 use serde::{Deserialize, Serialize};
 
 /// A conflict handler.
@@ -95,10 +95,15 @@ impl Handler {
         )
     }
 
-    /// Whether the result drops the effect of some versions, rather than containing them all.
+    /// The losing fates that a strategy with this handler permits.
     #[must_use]
-    pub const fn discards(self) -> bool {
-        matches!(self, Self::Max | Self::Latest)
+    pub const fn permits(self) -> &'static [Fate] {
+        match self {
+            Self::Union | Self::Delta | Self::Append | Self::Calendar => &[],
+            // The greater value wins, whichever was written first or by whom.
+            Self::Max => &[Fate::ConcurrentDiscard, Fate::RealTimeInversion, Fate::SessionInversion],
+            Self::Latest => &[Fate::ConcurrentDiscard],
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     clock::Now,
     id::{LinkId, ReplicaId, WriteId},
     message::{Message, Output, Record, Refusal, Reply, Request, RequestId, Routed, RoutedBody, TraceEvent},
+    random::fnv1a,
     strategy::{HandOver, Reroute},
     value::Key,
     version::VersionVector,
@@ -81,11 +82,8 @@ impl Homes {
 
 /// The home of a record that never moved: FNV-1a of its key, modulo the leaders.
 fn first_home(key: &Key, leaders: usize) -> ReplicaId {
-    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
     #[expect(clippy::cast_possible_truncation, reason = "below the number of leaders")]
-    ReplicaId::from_index((hash % leaders as u64) as usize)
+    ReplicaId::from_index((fnv1a(key.as_bytes()) % leaders as u64) as usize)
 }
 
 impl Replica {

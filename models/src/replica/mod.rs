@@ -20,6 +20,7 @@ use crate::{
         Entry, Input, Message, Output, Parents, ReadView, Record, Refusal, Reply, Request, RequestId,
         TraceEvent, Written,
     },
+    random::{FNV_OFFSET, fnv1a_step},
     strategy::{Incoming, Site, Strategy},
     topology::Graph,
     value::Key,
@@ -177,7 +178,7 @@ impl Replica {
     /// A digest of what clients can see here: equal states have equal digests. FNV-1a over keys, versions and values.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+        let mut hasher = Fnv(FNV_OFFSET);
         for (key, cell) in &self.store {
             key.hash(&mut hasher);
             for version in &cell.versions {
@@ -443,9 +444,7 @@ impl Hasher for Fnv {
         self.0
     }
     fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        self.0 = bytes.iter().fold(self.0, |hash, &byte| fnv1a_step(hash, byte));
     }
     fn write_u16(&mut self, number: u16) {
         self.write(&number.to_le_bytes());

@@ -176,13 +176,22 @@ impl Strategy {
         if let Self::OnRead(on_read) = self { Some(on_read.handler) } else { None }
     }
 
+    /// The handler that makes one value of concurrent versions, wherever it runs; none where one version wins.
+    #[must_use]
+    pub const fn handler(&self) -> Option<Handler> {
+        match self {
+            Self::OnWrite(on_write) => Some(on_write.handler),
+            Self::OnRead(on_read) => Some(on_read.handler),
+            Self::Arrival(_) | Self::HomeLeader(_) | Self::Lww(_) => None,
+        }
+    }
+
     /// Whether an effect of this kind survives every conflict.
     #[must_use]
     pub const fn keeps(&self, effect: Effect) -> bool {
-        match self {
-            Self::OnWrite(on_write) => on_write.handler.keeps(effect),
-            Self::OnRead(on_read) => on_read.handler.keeps(effect),
-            Self::Arrival(_) | Self::HomeLeader(_) | Self::Lww(_) => false,
+        match self.handler() {
+            Some(handler) => handler.keeps(effect),
+            None => false,
         }
     }
 

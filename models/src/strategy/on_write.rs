@@ -54,7 +54,7 @@ impl Resolve for OnWrite {
     }
 
     fn permits(&self) -> &'static [Fate] {
-        if self.handler.discards() { &[Fate::ConcurrentDiscard] } else { &[] }
+        self.handler.permits()
     }
 
     fn variant(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -176,3 +176,10 @@ fn a_bad_flag_is_blamed_and_not_the_file() {
     let error = Overrides::from_environment(lookup).unwrap_err();
     insta::assert_snapshot!(error, @"QUARREL_TOPOLOGY: `mesh` is no topology, write ring, star or all-to-all (a graph of your own needs a file)");
 }
+
+#[test]
+fn the_scenario_in_the_readme_is_valid() {
+    let readme = include_str!("../../../README.md");
+    let text = readme.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    parse("README.md", text, &["skew-exceeded-edit-gap"]).unwrap();
+}

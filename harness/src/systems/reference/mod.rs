@@ -98,6 +98,8 @@ pub struct ReferenceCluster {
     secret: String,
     control: reqwest::Client,
     program: PathBuf,
+    /// The file that says where clients reach the replicas.
+    addresses: PathBuf,
     /// After the proxies, so that they are closed first.
     _proxies: ProxyRuntime,
 }
@@ -167,6 +169,7 @@ impl ReferenceCluster {
             secret,
             control,
             program: program.to_owned(),
+            addresses: folder.join("nodes").join("addresses.json"),
             _proxies: proxies,
         };
         for link in cluster.graph.links().to_vec() {
@@ -230,7 +233,17 @@ impl ReferenceCluster {
             None => listening.http,
         };
         self.endpoints.set(replica, Some(address));
-        Ok(())
+        self.publish()
+    }
+
+    /// Writes down where clients reach the replicas, for clients that are not ours.
+    fn publish(&self) -> Result<(), SystemError> {
+        let addresses: BTreeMap<String, Option<SocketAddr>> =
+            self.graph.replicas().map(|replica| (replica.to_string(), self.endpoints.get(replica))).collect();
+        let mut text = serde_json::to_vec_pretty(&addresses)
+            .map_err(|error| failed("write the nodes' addresses")(error.into()))?;
+        text.push(b'\n');
+        std::fs::write(&self.addresses, text).map_err(failed("write the nodes' addresses"))
     }
 
     /// Does what the nemesis asks, and says what that did.

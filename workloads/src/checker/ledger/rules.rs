@@ -247,13 +247,13 @@ impl<'c, 'a> Rules<'c, 'a> {
         let writes = self.case.writes();
         match self.lineage.fork(writes, number) {
             Fork::Within => self.lost_on_the_line(number, at),
-            Fork::AfterFinal(winner) => self.against(number, winner),
+            Fork::AfterFinal(winner) => self.against_effect(number, winner),
             Fork::At { ancestor: Some(ancestor), next } if writes.made_on(next, number) => {
                 // The line went on without it at a leader that had it: there the ancestor had beaten it.
-                self.against(number, ancestor)
+                self.against_effect(number, ancestor)
             }
             Fork::At { next, .. } => {
-                let outcome = self.against(number, next);
+                let outcome = self.against_effect(number, next);
                 let uncertain = writes.get(next).state == State::Unanswered;
                 Outcome { hangs_on: uncertain.then_some(next), ..outcome }
             }
@@ -287,11 +287,12 @@ impl<'c, 'a> Rules<'c, 'a> {
     fn lost_on_the_line(&self, number: u32, at: usize) -> Outcome {
         let writes = self.case.writes();
         let Some((merge, side)) = self.lineage.merge_after(writes, number) else {
-            // A handler dropped it where the final versions were merged, or nobody knows where.
-            let other = self.case.live[at].direct.iter().find(|&&held| self.lineage.beside(number, held));
-            return match other.copied().or_else(|| self.lineage.copy_after(writes, number)) {
-                Some(winner) => self.against(number, winner),
-                None => Outcome::fine(Fate::Vanished),
+            let beside = self.case.live[at].direct.iter().find(|&&held| self.lineage.beside(number, held));
+            return match (beside, self.lineage.copy_after(writes, number)) {
+                // It was dropped where the final versions were made one.
+                (Some(&winner), _) => self.dropped_at_a_merge(number, winner),
+                (None, Some(winner)) => self.against_effect(number, winner),
+                (None, None) => Outcome::fine(Fate::Vanished),
             };
         };
         let value = writes.resolution(merge);
@@ -300,14 +301,29 @@ impl<'c, 'a> Rules<'c, 'a> {
         let survivor =
             others().find(|&other| lens.shows(writes, writes.get(other))).or_else(|| others().next());
         match survivor {
-            // Only where readers resolve was anybody told.
-            Some(winner) if self.relation(number, winner).keeps => self.against(number, winner),
-            Some(winner) => {
-                let recorded = self.case.evidence.strategy.read_handler().is_some();
-                Outcome { recorded, ..Outcome::told(winner) }
-            }
+            Some(winner) => self.dropped_at_a_merge(number, winner),
             None => self.against(number, merge),
         }
+    }
+
+    /// An effect against the write that went on without it.
+    fn against_effect(&self, number: u32, winner: u32) -> Outcome {
+        // Where handlers merge, an effect is never beaten by a version, only dropped at a merge with one.
+        if self.case.evidence.strategy.handler().is_some() {
+            self.dropped_at_a_merge(number, winner)
+        } else {
+            self.against(number, winner)
+        }
+    }
+
+    /// A handler made one value of two sides and dropped the effect. No order of the two decided that, so it is no
+    /// inversion. Only where readers resolve was anybody told.
+    fn dropped_at_a_merge(&self, number: u32, other: u32) -> Outcome {
+        if self.relation(number, other).keeps {
+            return self.against(number, other);
+        }
+        let recorded = self.case.evidence.strategy.read_handler().is_some();
+        Outcome { recorded, ..Outcome::told(other) }
     }
 
     /// Nothing tells what the final value was built on: any write that neither knew of could have displaced it.
