@@ -23,6 +23,8 @@ use std::{
 
 /// How long an event may wait before it is on its way to disk.
 const LINGER: Duration = Duration::from_millis(5);
+/// Events that may wait to be written. If the disk is slower than the clients, the clients wait.
+const MAX_WAITING: usize = 1 << 20;
 /// How often what is written is handed to the operating system, and the display learns new figures.
 const FLUSH: Duration = Duration::from_millis(200);
 /// Latencies are kept from a microsecond to a minute, to three digits.
@@ -50,6 +52,7 @@ struct Shared {
     start: Instant,
     buffer: Mutex<Buffer>,
     wake: Condvar,
+    room: Condvar,
     /// Operations that have ended, for runs that are bounded by them.
     ended: AtomicU64,
 }
@@ -73,6 +76,9 @@ impl Recorder {
     /// Records an event that happens now. The time, in nanoseconds since the start of the run, goes into the event.
     pub(super) fn record(&self, event: impl FnOnce(u64) -> Event) {
         let mut buffer = self.lock();
+        while buffer.events.len() >= MAX_WAITING {
+            buffer = self.0.room.wait(buffer).unwrap_or_else(PoisonError::into_inner);
+        }
         let event = event(self.now_ns());
         if matches!(event, Event::Ok { .. } | Event::Fail { .. } | Event::Info { .. }) {
             self.0.ended.fetch_add(1, Ordering::Relaxed);
@@ -111,6 +117,7 @@ impl Recorder {
             buffer = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         std::mem::swap(&mut buffer.events, into);
+        self.0.room.notify_all();
         if into.is_empty() && buffer.closed { None } else { Some(()) }
     }
 }
@@ -128,6 +135,7 @@ impl Recording {
             start: Instant::now(),
             buffer: Mutex::default(),
             wake: Condvar::new(),
+            room: Condvar::new(),
             ended: AtomicU64::new(0),
         };
         let recorder = Recorder(Arc::new(shared));

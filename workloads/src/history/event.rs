@@ -229,12 +229,12 @@ pub enum Phase {
 pub enum Quiescence {
     /// Every live link has delivered all that it had to.
     Positions {
-        /// From the end of healing to rest, nanoseconds.
+        /// From the end of the load to rest, nanoseconds.
         after_ns: u64,
     },
     /// The states of all replicas were equal this many times in a row, over the stated window.
     EqualDigests {
-        /// From the end of healing to the first of the equal digests, nanoseconds.
+        /// From the end of the load to the first of the equal digests, nanoseconds.
         after_ns: u64,
         /// How many in a row.
         times: u32,
