@@ -120,7 +120,7 @@ pub(super) fn run(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, 
     let junit = arguments.junit.as_deref().map(create).transpose()?;
     let interrupt = Interrupt::new();
     if world.surroundings.catch_signals {
-        signals::watch(&interrupt);
+        signals::watch(&interrupt, arguments.progress.is_display(world.surroundings.terminal_err));
     }
     let text = Text { paint: Paint { on: world.surroundings.colours_out }, ci: world.surroundings.ci };
     let mut report = Report { runs: Vec::new(), tour: None };
@@ -218,7 +218,7 @@ fn one(
         live: Arc::clone(&live),
         interrupt: interrupt.clone(),
     };
-    let display = Display::start(live, arguments.progress, surroundings.terminal_err);
+    let display = Display::start(live, interrupt.clone(), arguments.progress, surroundings.terminal_err);
     let outcome = (world.runner)(&request);
     drop(display);
     let again = again(Some(&source.word), plan.seed, &plan.flags);
