@@ -170,6 +170,11 @@ const fn phase_name(phase: Option<Phase>) -> &'static str {
 
 /// The lines below the bar.
 fn figures(look: &Snapshot) -> [String; LINES] {
+    let latency = if look.p99.is_zero() {
+        "latency after the first second".to_owned()
+    } else {
+        format!("latency p50 {:.1?}  p99 {:.1?}", look.p50, look.p99)
+    };
     let faults = if look.faults.is_empty() { "none".to_owned() } else { look.faults.join(", ") };
     [
         format!(
@@ -180,7 +185,7 @@ fn figures(look: &Snapshot) -> [String; LINES] {
             // A rate is never negative nor beyond what fits.
             grouped(look.rate.round().max(0.0) as u64)
         ),
-        format!("latency p50 {:.1?}  p99 {:.1?}", look.p50, look.p99),
+        latency,
         format!("faults  {faults}"),
         format!("last    {}", look.last),
     ]
@@ -220,6 +225,7 @@ mod tests {
             "last    C killed",
         ];
         assert_eq!(figures(&look), expected);
+        assert_eq!(figures(&Snapshot::default())[1], "latency after the first second");
         assert_eq!(plain_line(&look), "smoke: storm, 8.0s planned; 6,081 operations so far");
     }
 
