@@ -50,7 +50,7 @@ fn table(runs: &[Summary]) -> Table {
             row(anomaly.name(), &|run| count(run.found(anomaly.name())));
         }
     }
-    row("as promised?", &|run| run.verdict.to_string());
+    row("contract", &|run| run.verdict.to_string());
     table
 }
 
