@@ -3,7 +3,7 @@
 
 use crate::{
     report::grouped,
-    runner::{Live, Snapshot},
+    runner::{Interrupt, Live, Snapshot},
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use quarrel_workloads::history::Phase;
@@ -22,6 +22,12 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The lines below the bar.
 const LINES: usize = 4;
 
+/// The most characters of such a line.
+const COLUMNS: usize = 74;
+/// What is said after Ctrl-C.
+pub(crate) const INTERRUPTED: &str =
+    "interrupted: healing, and judging what was recorded; once more to stop at once";
+
 /// What to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Progress {
@@ -34,6 +40,14 @@ pub enum Progress {
     Off,
 }
 
+impl Progress {
+    /// Whether this is a display that is drawn again and again.
+    #[must_use]
+    pub fn is_display(self, terminal: bool) -> bool {
+        self == Self::Auto && terminal
+    }
+}
+
 /// A display that follows a run until it is dropped.
 #[derive(Debug)]
 pub struct Display(Option<(Sender<()>, JoinHandle<()>)>);
@@ -41,15 +55,17 @@ pub struct Display(Option<(Sender<()>, JoinHandle<()>)>);
 impl Display {
     /// Begins to follow the run.
     #[must_use]
-    pub fn start(live: Arc<Live>, progress: Progress, terminal: bool) -> Self {
-        let show: fn(&Live, &mpsc::Receiver<()>) = match progress {
-            Progress::Auto if terminal => on_terminal,
+    pub fn start(live: Arc<Live>, interrupt: Interrupt, progress: Progress, terminal: bool) -> Self {
+        let show: fn(&Live, &Interrupt, &mpsc::Receiver<()>) = match progress {
+            progress if progress.is_display(terminal) => on_terminal,
             Progress::Plain => plainly,
             Progress::Auto | Progress::Off => return Self(None),
         };
         let (stop, stopped) = mpsc::channel();
         // Without a thread there is no display, and the run goes on.
-        let shown = thread::Builder::new().name("progress".to_owned()).spawn(move || show(&live, &stopped));
+        let shown = thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn(move || show(&live, &interrupt, &stopped));
         Self(shown.ok().map(|thread| (stop, thread)))
     }
 }
@@ -69,7 +85,7 @@ fn next_look(stopped: &mpsc::Receiver<()>) -> bool {
     matches!(stopped.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout))
 }
 
-fn plainly(live: &Live, stopped: &mpsc::Receiver<()>) {
+fn plainly(live: &Live, _: &Interrupt, stopped: &mpsc::Receiver<()>) {
     let mut told = None;
     loop {
         let goes_on = next_look(stopped);
@@ -85,7 +101,7 @@ fn plainly(live: &Live, stopped: &mpsc::Receiver<()>) {
     }
 }
 
-fn on_terminal(live: &Live, stopped: &mpsc::Receiver<()>) {
+fn on_terminal(live: &Live, interrupt: &Interrupt, stopped: &mpsc::Receiver<()>) {
     let screen = MultiProgress::new();
     let bar = screen.add(ProgressBar::new(1));
     if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {msg}") {
@@ -94,13 +110,23 @@ fn on_terminal(live: &Live, stopped: &mpsc::Receiver<()>) {
     let lines: Vec<ProgressBar> = (0..LINES)
         .map(|_| {
             let line = screen.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("  {wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template("  {msg}") {
                 line.set_style(style);
             }
             line
         })
         .collect();
+    let mut told = false;
     loop {
+        let goes_on = next_look(stopped);
+        if interrupt.is_requested() && !told {
+            told = true;
+            // A display that cannot be written stops nobody.
+            let _ = screen.println(INTERRUPTED);
+        }
+        if !goes_on {
+            break;
+        }
         let look = live.look();
         bar.set_prefix(format!("{} {:<10}", look.scenario, phase_name(look.phase)));
         bar.set_length(millis(look.planned).max(1));
@@ -112,14 +138,19 @@ fn on_terminal(live: &Live, stopped: &mpsc::Receiver<()>) {
         };
         bar.set_message(format!("{:.1}s{planned}", look.in_phase.as_secs_f64()));
         for (line, text) in lines.iter().zip(figures(&look)) {
-            line.set_message(text);
-        }
-        if !next_look(stopped) {
-            break;
+            line.set_message(cut(text));
         }
     }
     lines.iter().for_each(ProgressBar::finish_and_clear);
     bar.finish_and_clear();
+}
+
+/// A text that leaves room at the end of its line: there a terminal shows `^C`.
+fn cut(text: String) -> String {
+    if text.chars().count() <= COLUMNS {
+        return text;
+    }
+    text.chars().take(COLUMNS - 3).chain("...".chars()).collect()
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -139,6 +170,11 @@ const fn phase_name(phase: Option<Phase>) -> &'static str {
 
 /// The lines below the bar.
 fn figures(look: &Snapshot) -> [String; LINES] {
+    let latency = if look.p99.is_zero() {
+        "latency after the first second".to_owned()
+    } else {
+        format!("latency p50 {:.1?}  p99 {:.1?}", look.p50, look.p99)
+    };
     let faults = if look.faults.is_empty() { "none".to_owned() } else { look.faults.join(", ") };
     [
         format!(
@@ -149,7 +185,7 @@ fn figures(look: &Snapshot) -> [String; LINES] {
             // A rate is never negative nor beyond what fits.
             grouped(look.rate.round().max(0.0) as u64)
         ),
-        format!("latency p50 {:.1?}  p99 {:.1?}", look.p50, look.p99),
+        latency,
         format!("faults  {faults}"),
         format!("last    {}", look.last),
     ]
@@ -189,14 +225,25 @@ mod tests {
             "last    C killed",
         ];
         assert_eq!(figures(&look), expected);
+        assert_eq!(figures(&Snapshot::default())[1], "latency after the first second");
         assert_eq!(plain_line(&look), "smoke: storm, 8.0s planned; 6,081 operations so far");
     }
 
     #[test]
     fn a_display_ends_with_its_run() {
         let live = Arc::new(Live::new("smoke"));
-        drop(Display::start(Arc::clone(&live), Progress::Plain, false));
-        drop(Display::start(Arc::clone(&live), Progress::Auto, true));
-        assert!(Display::start(live, Progress::Auto, false).0.is_none());
+        let start =
+            |progress, terminal| Display::start(Arc::clone(&live), Interrupt::new(), progress, terminal);
+        drop(start(Progress::Plain, false));
+        drop(start(Progress::Auto, true));
+        assert!(start(Progress::Auto, false).0.is_none());
+    }
+
+    #[test]
+    fn a_long_list_of_faults_stays_on_its_line() {
+        let long = "cut A>B ".repeat(20);
+        assert_eq!(cut(long.clone()).chars().count(), COLUMNS);
+        assert!(cut(long).ends_with("..."));
+        assert_eq!(cut("none".to_owned()), "none");
     }
 }

@@ -70,9 +70,22 @@ fn ctrl_c_heals_and_keeps_what_was_recorded() {
     let text = String::from_utf8_lossy(&ended.stdout).into_owned();
     assert_eq!(ended.status.code(), Some(130), "{text}{}", String::from_utf8_lossy(&ended.stderr));
     assert!(text.contains("interrupted"), "{text}");
+    // What had not arrived yet is not lost.
+    assert!(!text.starts_with("FAIL"), "{text}");
     let folder = folder(store.path()).unwrap();
     assert!(!folder.to_string_lossy().ends_with(".partial"), "{}", folder.display());
     assert!(folder.join("verdict.json").exists());
+}
+
+#[test]
+fn too_few_file_descriptors_are_told_before_the_run() {
+    let store = tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_quarrel");
+    let line = format!("ulimit -n 64; exec {program} run smoke --results {}", store.path().display());
+    let ended = Command::new("sh").args(["-c", &line]).output().unwrap();
+    let error = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(5), "{error}");
+    assert!(error.contains("the limit is 64") && error.contains("ulimit -n 128"), "{error}");
 }
 
 #[test]

@@ -322,7 +322,7 @@ impl Judge {
             .map(|replica| replica.to_string())
             .collect();
         if !missing.is_empty() {
-            lacking(format!("{} was not read in the end", missing.join(", ")));
+            lacking(format!("not read in the end: {}", missing.join(", ")));
         } else if live.is_empty() {
             lacking("no live replica is left to be read".to_owned());
         }

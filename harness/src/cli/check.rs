@@ -25,8 +25,8 @@ use std::{
 const EXAMPLES: &str = "\
 Examples:
   quarrel check latest                          the last run
-  quarrel check history.jsonl --ledger l.jsonl  a history, with the fate of every write
-  quarrel check 20261123T16 --output json       a run of the store, by a prefix of its name";
+  quarrel check history.jsonl --ledger l.jsonl  with the fate of every write
+  quarrel check 20261123T16 --output json       a run, by a prefix of its name";
 
 /// Judge a recorded history again
 #[derive(Debug, clap::Args)]
@@ -48,10 +48,13 @@ pub(super) fn check(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
     let (path, folder) = find(arguments)?;
     let began = Instant::now();
     let unreadable = |error: &dyn std::fmt::Display| {
-        let help = "give the `history.jsonl` of a run, its folder, or `latest`";
-        Failure::usage(format!("cannot judge {}: {error}", path.display()), help)
+        // What is wrong with a history says itself how to mend it.
+        Failure::usage(format!("cannot judge {}: {error}", path.display()), "")
     };
-    let file = File::open(&path).map_err(|error| unreadable(&error))?;
+    let file = File::open(&path).map_err(|error| {
+        let help = "give the `history.jsonl` of a run, its folder, or `latest`";
+        Failure { help: help.to_owned(), ..unreadable(&error) }
+    })?;
     let reader = Reader::new(BufReader::with_capacity(1 << 20, file)).map_err(|error| unreadable(&error))?;
     let header = reader.header().clone();
     let judgement = match &arguments.ledger {
@@ -108,7 +111,10 @@ fn find(arguments: &Arguments) -> Result<(PathBuf, Option<PathBuf>), Failure> {
     if path.exists() {
         return Ok((path.to_path_buf(), None));
     }
-    let entry = super::runs::find(&arguments.store.store(), &arguments.file)?;
+    let entry = super::runs::find(&arguments.store.store(), &arguments.file).map_err(|failure| {
+        let message = failure.message.replace("there is no run", "there is no file and no run");
+        Failure { message, ..failure }
+    })?;
     let history = entry.path.join("history.jsonl");
     if !history.exists() {
         let message =

@@ -132,7 +132,8 @@ fn ports() -> Finding {
 
 fn descriptors() -> Finding {
     const NAME: &str = "file descriptors";
-    match getrlimit(Resource::Nofile).current {
+    // Runs raise the limit as far as they may.
+    match getrlimit(Resource::Nofile).maximum {
         Some(limit) if limit < DESCRIPTORS => Finding::limited(
             NAME,
             format!("{limit}"),
@@ -175,7 +176,7 @@ fn results(store: &Store) -> Finding {
     const NAME: &str = "results";
     match store.prepare() {
         Ok(()) => Finding::ok(NAME, format!("{} can be written", store.root().display())),
-        Err(error) => Finding::missing(NAME, error.to_string(), "choose another folder with --results DIR"),
+        Err(error) => Finding::missing(NAME, error.to_string(), error.help()),
     }
 }
 

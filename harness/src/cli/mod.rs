@@ -16,13 +16,14 @@ pub use surroundings::{Runner, Surroundings, World};
 
 use crate::exit::{Exit, Failure};
 use clap::{Parser, Subcommand};
+use quarrel_workloads::scenario::SETTINGS;
 use std::ffi::OsString;
 
 const EXAMPLES: &str = "\
 Examples:
   quarrel run                        tour the four strategies, about a minute
   quarrel run --quick                the same in a few seconds each
-  quarrel run lww-skew --seed 8127   one scenario, with this load and these faults
+  quarrel run lww-skew --seed 8127   one scenario, this load, these faults
   quarrel check latest               judge the last run again
   quarrel scenarios list             what can be run without writing a file
 
@@ -34,7 +35,7 @@ Exit codes:
 
 /// Finds the writes that a multi-leader database loses, and says why.
 #[derive(Debug, Parser)]
-#[command(name = "quarrel", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "quarrel", version, about, after_help = EXAMPLES, term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -72,7 +73,10 @@ pub fn main(words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) ->
 
 fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
     match verb {
-        Verb::Run(arguments) => run::run(&arguments, world),
+        Verb::Run(arguments) => {
+            warn_of_unknown_variables(world)?;
+            run::run(&arguments, world)
+        }
         Verb::Check(arguments) => check::check(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),
         Verb::Scenarios(arguments) => scenarios::scenarios(&arguments, world),
@@ -93,6 +97,21 @@ fn explain(error: &clap::Error, world: &mut World<'_>) -> Exit {
     // As above.
     let _ = if colours { write!(out, "{}", text.ansi()) } else { write!(out, "{text}") };
     if error.use_stderr() { Exit::Usage } else { Exit::Success }
+}
+
+/// Says which variables mean nothing: one that is misspelt would be obeyed by nobody.
+fn warn_of_unknown_variables(world: &mut World<'_>) -> Result<(), Failure> {
+    let mut known: Vec<&str> = SETTINGS.iter().map(|setting| setting.variable).collect();
+    let command = command();
+    let verbs =
+        command.get_subcommands().flat_map(|verb| std::iter::once(verb).chain(verb.get_subcommands()));
+    known.extend(verbs.flat_map(clap::Command::get_arguments).filter_map(|arg| arg.get_env()?.to_str()));
+    for name in world.surroundings.variables.keys().filter(|name| !known.contains(&name.as_str())) {
+        let close = select::closest(name, known.iter().copied());
+        let help = close.map(|close| format!("; did you mean {close}?")).unwrap_or_default();
+        writeln!(world.err, "warning: the environment variable {name} means nothing to quarrel{help}")?;
+    }
+    Ok(())
 }
 
 /// The definition of the command line, for completions.

@@ -13,7 +13,7 @@ use crate::{
         Annotations, Circumstances, Format, Json, Junit, Latencies, Markdown, Paint, Report, Summary, Text,
     },
     runner::{Interrupt, Latency, Live, RunOutcome, RunRequest},
-    store::{FORMAT_VERSION, Host, Keep, RunFolder, RunRecord, Store, Versions},
+    store::{FORMAT_VERSION, Host, Keep, RunFolder, RunRecord, Store, Versions, has_room},
     systems::reference::own_program,
 };
 use clap::builder::FalseyValueParser;
@@ -33,13 +33,14 @@ use std::{
 const EXAMPLES: &str = "\
 Examples:
   quarrel run                                 tour the four strategies
-  quarrel run --quick --seed 8127             a short tour, with this load and these faults
+  quarrel run --quick --seed 8127             a short tour, with this seed
   quarrel run lww-skew ring-node-death        two shipped scenarios
   quarrel run mine.toml --leaders 5 --topology ring
   quarrel run smoke --print-config            where every value comes from
   quarrel run smoke --output json --junit results.xml
 
-Real processes are not deterministic: a seed fixes load and faults, not their interleaving.";
+Real processes are not deterministic: a seed fixes load and faults, but not how
+they interleave.";
 
 /// Random seeds are short enough to be said aloud.
 const SEEDS: u64 = 1_000_000;
@@ -76,7 +77,7 @@ pub(super) struct Arguments {
         value_name = "WHEN"
     )]
     keep: Keep,
-    /// Also write a JUnit report to this file.
+    /// Write a JUnit report of all runs together to this file; each run's folder has its own.
     #[arg(long, env = "QUARREL_JUNIT", hide_env_values = true, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// What to show while it runs, on standard error.
@@ -119,7 +120,7 @@ pub(super) fn run(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, 
     let junit = arguments.junit.as_deref().map(create).transpose()?;
     let interrupt = Interrupt::new();
     if world.surroundings.catch_signals {
-        signals::watch(&interrupt);
+        signals::watch(&interrupt, arguments.progress.is_display(world.surroundings.terminal_err));
     }
     let text = Text { paint: Paint { on: world.surroundings.colours_out }, ci: world.surroundings.ci };
     let mut report = Report { runs: Vec::new(), tour: None };
@@ -218,18 +219,34 @@ fn one(
         live: Arc::clone(&live),
         interrupt: interrupt.clone(),
     };
-    let display = Display::start(live, arguments.progress, surroundings.terminal_err);
+    let display = Display::start(live, interrupt.clone(), arguments.progress, surroundings.terminal_err);
     let outcome = (world.runner)(&request);
     drop(display);
-    let outcome = outcome.map_err(|error| {
-        let failure = Failure::from(error);
-        let kept = format!("{}; what was recorded is in {}", failure.message, folder.path().display());
-        Failure { message: kept, ..failure }
-    })?;
     let again = again(Some(&source.word), plan.seed, &plan.flags);
-    let summary = keep(folder, scenario, plan.seed, &outcome, again, arguments.keep)?;
+    let outcome = outcome.map_err(|error| broken_off(error.into(), folder.path(), &again))?;
+    let summary = keep(folder, scenario, plan.seed, &outcome, again, arguments.keep, surroundings.ci)?;
     note_run_folder(None);
     Ok(summary)
+}
+
+/// A run that did not come to its end: how to mend that, to see what was recorded, and to run it again.
+fn broken_off(failure: Failure, folder: &Path, again: &str) -> Failure {
+    let mut help = if has_room(folder) {
+        failure.help
+    } else {
+        "the disk is full: make room, for instance with `quarrel runs prune --keep 5`, or choose another \
+         one with --results DIR"
+            .to_owned()
+    };
+    let path = folder.display().to_string();
+    let has_history = folder.join("history.jsonl").metadata().is_ok_and(|file| file.len() > 0);
+    if has_history {
+        help.push_str(&format!("\njudge what was recorded:  quarrel check {}", quoted(&path)));
+    } else {
+        help.push_str(&format!("\nwhat was recorded is in:  {path}"));
+    }
+    help.push_str(&format!("\nrun it again:             {again}"));
+    Failure { help, ..failure }
 }
 
 fn keep(
@@ -239,6 +256,7 @@ fn keep(
     outcome: &RunOutcome,
     again: String,
     keep: Keep,
+    ci: bool,
 ) -> Result<Summary, Failure> {
     let circumstances = Circumstances {
         seed,
@@ -254,6 +272,10 @@ fn keep(
         Keep::OnFailure => summary.verdict != Verdict::Pass,
         Keep::Never => false,
     };
+    let report = Report { runs: vec![summary.clone()], tour: None };
+    let mut junit = Vec::new();
+    Junit { ci }.write(&report, &mut junit)?;
+    folder.add("junit.xml", &junit)?;
     let verdict = VerdictFile { v: FORMAT_VERSION, run: &summary, judgement: &outcome.judgement };
     let path = folder.complete(&verdict, keep_bulky)?;
     summary.results = Some(path.display().to_string());

@@ -16,7 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   quarrel runs list
   quarrel runs show latest
-  quarrel runs show 20261123T16          a prefix of the name is enough, and so is the seed
+  quarrel runs show 20261123T16          a prefix of the name, or the seed
   quarrel runs prune --keep 10 --dry-run";
 
 /// List, show and remove recorded runs
@@ -29,7 +29,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List all runs, the newest first, each with the shortest name that finds it
+    /// List all runs, the newest first, each with the shortest name for it
+    #[command(after_help = "Example:\n  quarrel runs list --output json | jq -r '.runs[].id'")]
     List {
         #[command(flatten)]
         store: StoreOption,
@@ -37,6 +38,7 @@ enum Verb {
         output: OutputOption,
     },
     /// Show a run again as it was shown at its end
+    #[command(after_help = "Examples:\n  quarrel runs show\n  quarrel runs show 20261123T16")]
     Show {
         /// Its name, a prefix of it, its seed, its folder, or `latest`.
         #[arg(default_value = "latest")]
@@ -47,6 +49,7 @@ enum Verb {
         output: OutputOption,
     },
     /// Remove all runs but the newest
+    #[command(after_help = "Example:\n  quarrel runs prune --keep 10 --dry-run")]
     Prune {
         /// How many stay.
         #[arg(long, env = "QUARREL_PRUNE_KEEP", hide_env_values = true, value_name = "N")]

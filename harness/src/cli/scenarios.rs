@@ -31,11 +31,13 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// List the shipped scenarios
+    #[command(after_help = "Example:\n  quarrel scenarios list")]
     List {
         #[command(flatten)]
         output: OutputOption,
     },
     /// Print a shipped scenario as TOML
+    #[command(after_help = "Example:\n  quarrel scenarios show lww-skew > mine.toml")]
     Show {
         /// Its name.
         scenario: String,
@@ -43,6 +45,7 @@ enum Verb {
         output: OutputOption,
     },
     /// Check scenario files, and say where and how to mend them
+    #[command(after_help = "Example:\n  quarrel scenarios validate mine.toml")]
     Validate {
         /// TOML files or shipped scenarios.
         #[arg(required = true, value_name = "FILE")]
@@ -51,6 +54,7 @@ enum Verb {
         output: OutputOption,
     },
     /// Print the JSON Schema of scenario files
+    #[command(after_help = "Example:\n  quarrel scenarios schema > scenario.schema.json")]
     Schema,
 }
 

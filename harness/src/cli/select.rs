@@ -68,7 +68,7 @@ fn unknown(word: &str) -> Failure {
 }
 
 /// The name that shares the most pairs of neighbouring letters, if that is half of them.
-fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let pairs = |text: &str| -> Vec<(char, char)> { text.chars().zip(text.chars().skip(1)).collect() };
     let wanted = pairs(word);
     let alike = |name: &str| {

@@ -1,20 +1,21 @@
 //! Ctrl-C: the first asks the run to stop, heal and judge what there is; the second ends the program at once.
 
-use crate::{exit::Exit, runner::Interrupt};
+use crate::{exit::Exit, progress::INTERRUPTED, runner::Interrupt};
 use std::{io::Write as _, process, thread};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Watches for signals until the program ends. Where they cannot be caught, they end the program as they always do.
-pub(super) fn watch(interrupt: &Interrupt) {
+/// Where a display says that the run was interrupted, a line of ours would tear it.
+pub(super) fn watch(interrupt: &Interrupt, has_display: bool) {
     let interrupt = interrupt.clone();
     // Not joined: it waits for as long as the program lives.
     drop(thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-        runtime.block_on(wait(&interrupt));
+        runtime.block_on(wait(&interrupt, has_display));
     }));
 }
 
-async fn wait(interrupt: &Interrupt) {
+async fn wait(interrupt: &Interrupt, has_display: bool) {
     let (Ok(mut ctrl_c), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -29,11 +30,10 @@ async fn wait(interrupt: &Interrupt) {
             // The nodes end with us: see `node`.
             process::exit(i32::from(Exit::Interrupted.code()));
         }
-        // Where it cannot be said, it is done all the same.
-        let _ = writeln!(
-            std::io::stderr(),
-            "interrupted: healing, and judging what was recorded; once more to stop at once"
-        );
+        if !has_display {
+            // Where it cannot be said, it is done all the same.
+            let _ = writeln!(std::io::stderr(), "{INTERRUPTED}");
+        }
         interrupt.request();
     }
 }

@@ -161,8 +161,9 @@ fn a_run_that_could_not_be_made_names_what_was_kept() {
     let (_folder, store) = store();
     let done = quarrel(lacks_a_port, &format!("quarrel run smoke smoke --results {}", store.display()));
     assert_eq!(runs_in(&store).len(), 1);
-    assert!(done.err.contains("no port is free; what was recorded is in "), "{}", done.err);
-    assert!(done.err.contains(".partial"), "{}", done.err);
+    assert!(done.err.contains("no port is free\nhelp: `quarrel doctor`"), "{}", done.err);
+    assert!(done.err.contains("what was recorded is in:  ") && done.err.contains(".partial"), "{}", done.err);
+    assert!(done.err.contains("run it again:             quarrel run smoke --seed "), "{}", done.err);
     let list = quarrel(never, &format!("quarrel runs list --results {}", store.display()));
     assert!(list.out.contains("incomplete"), "{}", list.out);
     let show = quarrel(never, &format!("quarrel runs show latest --results {}", store.display()));
@@ -256,6 +257,35 @@ fn all_reports_of_one_command_agree() {
 }
 
 #[test]
+fn every_run_has_a_junit_report_of_its_own() {
+    for keep in ["always", "never"] {
+        let (_folder, store) = store();
+        quarrel(fails, &format!("quarrel run smoke smoke --keep {keep} --results {}", store.display()));
+        for run in runs_in(&store) {
+            let junit = fs::read_to_string(run.join("junit.xml")).unwrap();
+            assert_eq!(junit.matches("<testsuite ").count(), 1, "{junit}");
+            assert!(
+                junit.contains("failures=\"1\"") && junit.contains("again: quarrel run smoke"),
+                "{junit}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_means_nothing_is_told() {
+    let (_folder, store) = store();
+    let value = |name: &str| (name.to_owned(), "4".to_owned());
+    let variables = BTreeMap::from(["QUARREL_LEEDERS", "QUARREL_LEADERS", "QUARREL_SEED"].map(value));
+    let surroundings = Surroundings { variables, ..Surroundings::default() };
+    let line = format!("quarrel run smoke --results {}", store.display());
+    let done = quarrel_in(surroundings, passes, &line);
+    assert!(done.err.contains("QUARREL_LEEDERS means nothing"), "{}", done.err);
+    assert!(done.err.contains("did you mean QUARREL_LEADERS?"), "{}", done.err);
+    assert_eq!(done.err.matches("warning").count(), 1, "{}", done.err);
+}
+
+#[test]
 fn a_run_is_shown_again_as_it_was() {
     let (_folder, store) = store();
     let ran = quarrel(fails, &format!("quarrel run smoke --seed 7 --results {}", store.display()));
@@ -283,7 +313,11 @@ fn a_history_that_is_none_is_a_mistake_of_the_user() {
     fs::write(&file, "hello\n").unwrap();
     let done = quarrel(never, &format!("quarrel check {}", file.display()));
     assert_eq!(done.exit, Exit::Usage);
-    assert!(done.err.contains("cannot judge") && done.err.contains("help: "), "{}", done.err);
+    assert!(
+        done.err.contains("cannot judge") && done.err.contains("give the file `history.jsonl`"),
+        "{}",
+        done.err
+    );
 }
 
 #[test]

@@ -118,7 +118,9 @@ impl Text {
     fn line(&self, verdict: Verdict, name: &str, detail: &str, out: &mut dyn Write) -> io::Result<()> {
         let sign = self.paint.verdict(verdict, sign(verdict));
         let mut lines = wrap(detail, WIDTH - INDENT).into_iter();
-        writeln!(out, "  {sign} {name:<NAME$} {}", lines.next().unwrap_or_default())?;
+        // A name that is too long for its column has a line of its own.
+        let first = if name.len() > NAME { String::new() } else { lines.next().unwrap_or_default() };
+        writeln!(out, "{}", format!("  {sign} {name:<NAME$} {first}").trim_end())?;
         lines.try_for_each(|line| writeln!(out, "{:INDENT$}{line}", ""))
     }
 

@@ -1,7 +1,7 @@
 //! The end of the tour: the strategies side by side, each with its worst case in a sentence.
 
 use super::{
-    Paint, Summary, Table,
+    Found, Paint, Summary, Table,
     figures::{grouped, wrap},
     text::{WIDTH, indented},
 };
@@ -50,8 +50,13 @@ fn table(runs: &[Summary]) -> Table {
             row(anomaly.name(), &|run| count(run.found(anomaly.name())));
         }
     }
-    row("as promised?", &|run| run.verdict.to_string());
+    row("contract", &|run| run.verdict.to_string());
     table
+}
+
+/// The case in a sentence, without the kind that has been named before it.
+fn told(found: &Found) -> String {
+    found.witness.replacen(&format!(" ({})", found.kind), "", 1)
 }
 
 fn sentence(run: &Summary) -> String {
@@ -63,7 +68,6 @@ fn sentence(run: &Summary) -> String {
         return format!("{lost_nothing}.");
     };
     let times = if worst.count == 1 { "once".to_owned() } else { format!("{} times", grouped(worst.count)) };
-    let witness =
-        if worst.witness.is_empty() { String::new() } else { format!(", such as {}", worst.witness) };
+    let witness = if worst.witness.is_empty() { String::new() } else { format!(", such as {}", told(worst)) };
     format!("{} {times}{witness}", worst.kind)
 }

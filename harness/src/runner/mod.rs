@@ -1,9 +1,11 @@
 //! Carries a scenario out against a system under test: warm up, storm, heal, quiesce, read all replicas, judge.
 //!
 //! The rooms: `client` what one client does, `transport` its connections, `recorder` the history and the latencies,
-//! `storm` the nemesis at work, `finale` rest and final reads, `live` what a display sees, `interrupt` Ctrl-C.
+//! `descriptors` a limit of
+//! the machine, `storm` the nemesis at work, `finale` rest and final reads, `live` what a display sees, `interrupt` Ctrl-C.
 
 mod client;
+mod descriptors;
 mod finale;
 mod interrupt;
 mod live;
@@ -103,6 +105,7 @@ fn disk(error: std::io::Error) -> RunError {
 /// [`RunError`] if the run could not be made or ended early by itself.
 pub fn run(request: &RunRequest) -> Result<RunOutcome, RunError> {
     let began = Instant::now();
+    descriptors::secure(&request.scenario)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CLIENT_THREADS)
         .enable_all()

@@ -220,6 +220,7 @@ impl Scribe {
                 flushed = Instant::now();
                 self.history.flush()?;
                 self.nemesis.flush()?;
+                self.live.update(|snapshot| [snapshot.ok, snapshot.fail, snapshot.info] = self.meter.counts);
             }
             if second.elapsed() >= Duration::from_secs(1) {
                 let began = self.recorder.0.start;

@@ -19,7 +19,7 @@ pub enum Keep {
     Always,
     /// Only if the verdict is not `pass`.
     OnFailure,
-    /// Never: only `run.json` and `verdict.json` stay.
+    /// Never: only `run.json`, `verdict.json` and `junit.xml` stay.
     Never,
 }
 
@@ -77,6 +77,15 @@ impl RunFolder {
     #[must_use]
     pub fn final_path(&self) -> PathBuf {
         self.store.root.join(&self.scenario).join(&self.name)
+    }
+
+    /// Puts a file into the folder, whole.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be written.
+    pub fn add(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        fs::write(&path, content).map_err(|e| StoreError::new("write", &path, e))
     }
 
     /// Writes `verdict.json`, gives the folder its name, and points `latest` to it.

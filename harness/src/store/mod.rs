@@ -58,6 +58,9 @@ impl StoreError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 "make room, for instance with `quarrel runs prune --keep 5`, or choose another disk with --results DIR"
             }
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                "a file is in the way: choose another folder with --results DIR"
+            }
             _ => "choose another folder with --results DIR",
         }
     }
@@ -143,6 +146,14 @@ impl Store {
         fs::create_dir_all(&self.root).map_err(|e| StoreError::new("create", &self.root, e))?;
         lock::exclusive(&self.root).map(drop)
     }
+}
+
+/// Whether the disk that holds this folder has room for more than a few lines.
+#[must_use]
+pub fn has_room(folder: &Path) -> bool {
+    /// What is left on a full disk once its nodes have ended: the ends of their buffers.
+    const LEFT_OVERS: u64 = 1_000_000;
+    rustix::fs::statvfs(folder).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) > LEFT_OVERS)
 }
 
 /// Writes JSON for people: indented, with a newline at the end.

@@ -37,7 +37,27 @@ fn explain(file: &str, text: &str, error: &toml::de::Error) -> ScenarioError {
     // A caret that stands behind the last line is drawn at its end.
     let end = text.trim_end().len();
     let span = span.start.min(end)..span.end.min(text.len()).max(span.start.min(end));
-    ScenarioError::new(file, text, vec![(mend(error.message()), Site::File(span))])
+    let line = text[..span.start].rsplit('\n').next().unwrap_or_default();
+    let unlike = ["exactly 1 element", "newtype variant", "string or table"]
+        .iter()
+        .any(|kind| error.message().contains(kind));
+    let problem = if unlike && line.trim_start().starts_with("topology") {
+        of_topology()
+    } else {
+        mend(error.message())
+    };
+    ScenarioError::new(file, text, vec![(problem, Site::File(span))])
+}
+
+/// The one choice outside of tables: serde's words do not say how its two forms are written.
+fn of_topology() -> Problem {
+    Problem::new(
+        "",
+        "this is no topology",
+        "neither a shape nor a graph",
+        "write `topology = \"ring\"`, `\"star\"` or `\"all-to-all\"`, or a graph of your own such as \
+         `topology = { custom = [\"A>B\", \"B>C\", \"C>A\"] }`",
+    )
 }
 
 /// What serde's and toml's messages mean to the author of a scenario.

@@ -43,6 +43,8 @@ bad! {
     a_name_with_capitals: "name = \"My Scenario\"\n[strategy.lww]\n[workload.register]\n";
     a_graph_with_a_pair_without_a_path:
         with("[cluster]\nleaders = 3\ntopology = { custom = [\"A>B\", \"B>A\", \"B>C\"] }");
+    a_graph_without_its_name: with("[cluster]\ntopology = [\"A>B\", \"B>A\"]");
+    a_graph_without_its_links: with("[cluster]\ntopology = \"custom\"");
     a_ring_without_relay: with("[cluster]\ntopology = \"ring\"\npropagation = \"direct\"");
     a_fault_that_never_happens: with("[nemesis.kill]\ndown = \"1s\"");
     a_fault_with_both_times:

@@ -41,6 +41,20 @@ fn a_divergence_shows_what_each_replica_holds() {
 }
 
 #[test]
+fn what_is_missing_before_replication_rests_may_be_on_its_way() {
+    let script = "10-20 c1.1@A k insert 1
+        21-22 c1.2@A k insert 2
+        30-40 c1.3@A k remove 2
+        final A k {\"$set\":[1]}
+        final B k {\"$set\":[2]}
+        final C k {\"$set\":[1,2]}";
+    let (rested, _) = judge(SET, script);
+    assert!(count(&rested, "lost-element") > 0);
+    let (moving, _) = judge(SET, &format!("{script}\nunrest links are full"));
+    assert_eq!((count(&moving, "lost-element"), count(&moving, "resurrected-delete")), (0, 0));
+}
+
+#[test]
 fn a_set_tells_lost_recovered_stale_unexpected_and_never_read_elements() {
     let script = format!(
         "10-20 c1.1@A k insert 1

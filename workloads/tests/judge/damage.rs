@@ -100,5 +100,5 @@ fn a_replica_that_was_not_read_is_named() {
         });
     });
     assert_eq!(verdict, Verdict::Unknown);
-    assert!(evidence.contains("C was not read"), "{evidence}");
+    assert!(evidence.contains("not read in the end: C"), "{evidence}");
 }

@@ -205,7 +205,7 @@ impl ReferenceCluster {
     pub fn check_alive(&mut self) -> Result<(), SystemError> {
         for node in &mut self.nodes {
             if let Some(process) = &mut node.process
-                && let Some(what) = process.ended()
+                && let Some(what) = process.ended(&node.plan.log)
             {
                 return Err(SystemError::Node { replica: node.replica, what, log: node.plan.log.clone() });
             }

@@ -86,10 +86,13 @@ impl NodeProcess {
         self.http
     }
 
-    /// How it ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<String> {
+    /// How it ended, if it has, and the last that it said in its log.
+    pub(super) fn ended(&mut self, log: &Path) -> Option<String> {
         match self.child.try_wait() {
-            Ok(Some(status)) => Some(format!("ended by itself ({status})")),
+            Ok(Some(status)) => {
+                let said = last_line(log).map(|line| format!(": {line}")).unwrap_or_default();
+                Some(format!("ended by itself ({status}){said}"))
+            }
             Ok(None) => None,
             Err(error) => Some(format!("is lost: {error}")),
         }
