@@ -134,11 +134,9 @@ impl Ran {
             self.acknowledged().iter().filter_map(|op| Some((op.result.dot?, op.returned))).collect();
         let lines: Vec<(i128, Value)> = text
             .lines()
-            .map(|line| {
-                let line: Value = serde_json::from_str(line).unwrap();
-                (i128::from(line["monotonic_us"].as_i64().unwrap()) * 1000, line)
-            })
-            .filter(|(_, line)| line["event"] == "apply")
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .filter(|line| line["event"] == "apply")
+            .map(|line| (i128::from(line["monotonic_us"].as_i64().unwrap()) * 1000, line))
             .collect();
         let dot = |line: &Value| line["dot"].as_str().unwrap().parse::<Dot>().unwrap();
         let shift = lines

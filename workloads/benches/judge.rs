@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let start = Instant::now();
     let ledger = BufWriter::new(io::sink());
-    let judgement = judge(Reader::new(open()?)?, &mut JsonLines(ledger))?;
+    let judgement = judge(Reader::new(open()?)?, &mut JsonLines::new(ledger)?)?;
     let judged = start.elapsed().as_secs_f64();
     fs::remove_file(&path)?;
 

@@ -17,7 +17,7 @@ use quarrel_workloads::{
 };
 use std::{
     fs::File,
-    io::{self, BufReader, BufWriter, Write},
+    io::{self, BufReader, BufWriter},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -63,9 +63,10 @@ pub(super) fn check(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
             let unwritable = |error: io::Error| {
                 Failure::environment(format!("cannot write {}: {error}", path.display()), "")
             };
-            let mut ledger = JsonLines(BufWriter::new(File::create(path).map_err(unwritable)?));
+            let file = BufWriter::new(File::create(path).map_err(unwritable)?);
+            let mut ledger = JsonLines::new(file).map_err(unwritable)?;
             let judgement = judge(reader, &mut ledger as &mut dyn LedgerSink);
-            ledger.0.flush().map_err(unwritable)?;
+            ledger.flush().map_err(unwritable)?;
             judgement
         }
     };

@@ -75,7 +75,10 @@ pub struct Status {
     pub digest: String,
 }
 
-/// The apply log: what the replica did, one JSON object per line.
+/// The version of the apply log's format.
+const APPLY_FORMAT_VERSION: u32 = 1;
+
+/// The apply log: a header line, then what the replica did, one JSON object per line.
 #[derive(Debug)]
 pub(super) struct ApplyLog {
     file: Option<BufWriter<File>>,
@@ -88,8 +91,9 @@ impl ApplyLog {
             let mut file = File::options().create(true).read(true).append(true).open(path)?;
             // A killed node may have left half a line: what comes next must not become its other half.
             let mut last = [b'\n'];
-            if let Some(at) = file.metadata()?.len().checked_sub(1) {
-                file.read_exact_at(&mut last, at)?;
+            match file.metadata()?.len().checked_sub(1) {
+                Some(at) => file.read_exact_at(&mut last, at)?,
+                None => writeln!(file, r#"{{"quarrel":"apply","v":{APPLY_FORMAT_VERSION}}}"#)?,
             }
             if last != [b'\n'] {
                 file.write_all(b"\n")?;

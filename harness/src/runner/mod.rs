@@ -31,7 +31,7 @@ use quarrel_workloads::{
 use recorder::{Recorder, Recording};
 use std::{
     fs::File,
-    io::{BufReader, BufWriter, Write},
+    io::{BufReader, BufWriter},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -123,11 +123,12 @@ pub fn run(request: &RunRequest) -> Result<RunOutcome, RunError> {
 /// [`RunError`] if the history cannot be read or the ledger not be written.
 pub fn judge(folder: &Path) -> Result<Judgement, RunError> {
     let history = File::open(folder.join("history.jsonl")).map_err(disk)?;
-    let mut ledger = BufWriter::new(File::create(folder.join("ledger.jsonl")).map_err(disk)?);
+    let ledger = BufWriter::new(File::create(folder.join("ledger.jsonl")).map_err(disk)?);
+    let mut ledger = JsonLines::new(ledger).map_err(disk)?;
     let internal =
         |error: &dyn std::fmt::Display| RunError::Internal(format!("the history cannot be judged: {error}"));
     let reader = Reader::new(BufReader::with_capacity(1 << 20, history)).map_err(|error| internal(&error))?;
-    let judgement = judge::judge(reader, &mut JsonLines(&mut ledger)).map_err(|error| match error {
+    let judgement = judge::judge(reader, &mut ledger).map_err(|error| match error {
         JudgeError::Ledger(error) => disk(error),
         other => internal(&other),
     })?;

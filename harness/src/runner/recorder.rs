@@ -8,7 +8,7 @@ use hdrhistogram::{
     Histogram,
     serialization::{V2DeflateSerializer, interval_log::IntervalLogWriterBuilder},
 };
-use quarrel_workloads::history::{Event, Header, Writer};
+use quarrel_workloads::history::{Event, FORMAT_VERSION, Header, Writer};
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
@@ -129,7 +129,8 @@ impl Recording {
             BufWriter::with_capacity(256 << 10, File::create(folder.join("history.jsonl"))?),
             header,
         )?;
-        let nemesis = BufWriter::new(File::create(folder.join("nemesis.jsonl"))?);
+        let mut nemesis = BufWriter::new(File::create(folder.join("nemesis.jsonl"))?);
+        writeln!(nemesis, r#"{{"quarrel":"nemesis","v":{FORMAT_VERSION}}}"#)?;
         let intervals = File::create(folder.join("latency.hlog"))?;
         let shared = Shared {
             start: Instant::now(),

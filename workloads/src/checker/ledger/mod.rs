@@ -36,9 +36,31 @@ pub trait LedgerSink {
     fn entry(&mut self, entry: &LedgerEntry) -> io::Result<()>;
 }
 
-/// Writes `ledger.jsonl`: one entry a line.
+/// The version of the format of `ledger.jsonl`.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Writes `ledger.jsonl`: a header line with the format's version, then one entry a line.
 #[derive(Debug)]
-pub struct JsonLines<W: io::Write>(pub W);
+pub struct JsonLines<W: io::Write>(W);
+
+impl<W: io::Write> JsonLines<W> {
+    /// Begins a ledger.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn new(mut out: W) -> io::Result<Self> {
+        writeln!(out, r#"{{"quarrel":"ledger","v":{FORMAT_VERSION}}}"#)?;
+        Ok(Self(out))
+    }
+
+    /// Hands on what is buffered.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
 
 impl<W: io::Write> LedgerSink for JsonLines<W> {
     fn entry(&mut self, entry: &LedgerEntry) -> io::Result<()> {
