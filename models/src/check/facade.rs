@@ -20,7 +20,7 @@ use stateright::{Checker, Model};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -94,7 +94,7 @@ pub enum Verdict {
         path: Vec<Action>,
         /// Where it ends.
         end: Box<State>,
-        /// The states met before.
+        /// The states looked into before.
         states: usize,
     },
 }
@@ -131,48 +131,58 @@ impl Verdict {
 /// With whatever a replica or a session panicked with on the way: a broken invariant of ours.
 #[must_use]
 pub fn check(world: &World, property: Property, limits: Limits) -> Verdict {
-    explore(world, move |world, state| property.judge(world, state), limits)
+    explore(world, move |world, state, _| property.judge(world, state), limits)
 }
 
-/// Asks several properties of a world: one search through all of it, and one more for each property that is violated,
-/// for its shortest witness. The verdicts are those of [`check`], in the order of the properties.
+/// What a survey has found of one property.
+#[derive(Default)]
+struct Finding {
+    judged: AtomicUsize,
+    /// The first state that violates it, and how many were looked into before.
+    violated: Mutex<Option<(State, usize)>>,
+}
+
+/// Asks several properties of a world in one search through all of it. Breadth first, so the first violation that is
+/// met of each is a nearest one. The verdicts are those of [`check`], in the order of the properties.
 ///
 /// # Panics
 /// As [`check`].
 #[must_use]
 pub fn survey(world: &World, properties: &[Property], limits: Limits) -> Vec<Verdict> {
-    let found: Arc<Vec<[AtomicUsize; 2]>> = Arc::new(properties.iter().map(|_| Default::default()).collect());
-    let (counts, asked) = (Arc::clone(&found), properties.to_vec());
-    let judge = move |world: &World, state: &State| {
-        let mut spoke = Judgement::Silent;
-        for (property, [judged, violated]) in asked.iter().zip(counts.iter()) {
-            match property.judge(world, state) {
-                Judgement::Silent => continue,
-                Judgement::Holds => {}
-                Judgement::Violated => {
-                    violated.fetch_add(1, Ordering::Relaxed);
-                }
+    let findings: Arc<Vec<Finding>> = Arc::new(properties.iter().map(|_| Finding::default()).collect());
+    let (found, asked) = (Arc::clone(&findings), properties.to_vec());
+    let judge = move |world: &World, state: &State, before: usize| {
+        for (property, finding) in asked.iter().zip(found.iter()) {
+            let judgement = property.judge(world, state);
+            if judgement != Judgement::Silent {
+                finding.judged.fetch_add(1, Ordering::Relaxed);
             }
-            judged.fetch_add(1, Ordering::Relaxed);
-            spoke = Judgement::Holds;
+            if judgement == Judgement::Violated {
+                locked(&finding.violated).get_or_insert_with(|| (state.clone(), before));
+            }
         }
-        spoke
+        Judgement::Holds
     };
     let whole = explore(world, judge, limits);
-    let verdict = |(&property, [judged, violated]): (&Property, &[AtomicUsize; 2])| {
-        let (judged, violated) = (judged.load(Ordering::Relaxed), violated.load(Ordering::Relaxed));
-        match whole {
-            _ if violated > 0 => check(world, property, limits),
-            Verdict::Holds { states, depth, .. } if judged == 0 => {
+    let verdict = |finding: &Finding| {
+        if let Some((end, states)) = locked(&finding.violated).take() {
+            return Verdict::Violated { path: end.path(), end: Box::new(end), states };
+        }
+        match (&whole, finding.judged.load(Ordering::Relaxed)) {
+            (&Verdict::Holds { states, depth, .. }, 0) => {
                 Verdict::Bounded { why: Bound::Vacuous, states, depth }
             }
-            Verdict::Holds { states, depth, collision_odds, .. } => {
+            (&Verdict::Holds { states, depth, collision_odds, .. }, judged) => {
                 Verdict::Holds { states, depth, judged, collision_odds }
             }
-            _ => whole.clone(),
+            (bounded, _) => bounded.clone(),
         }
     };
-    properties.iter().zip(found.iter()).map(verdict).collect()
+    findings.iter().map(verdict).collect()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is common to the search thread and the one that waits for it.
@@ -229,7 +239,7 @@ impl<J> Search<J> {
         result
             .map_err(|message| {
                 self.stop(BY_PANIC);
-                self.progress.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+                locked(&self.progress.panic).get_or_insert(message);
             })
             .ok()
     }
@@ -237,7 +247,7 @@ impl<J> Search<J> {
 
 impl<J> Model for Search<J>
 where
-    J: Fn(&World, &State) -> Judgement + Send + Sync + 'static,
+    J: Fn(&World, &State, usize) -> Judgement + Send + Sync + 'static,
 {
     type State = State;
     type Action = Action;
@@ -258,7 +268,8 @@ where
 
     fn properties(&self) -> Vec<stateright::Property<Self>> {
         vec![stateright::Property::always("property", |search: &Self, state| {
-            let judgement = search.guarded(|| (search.judge)(&search.world, state));
+            let before = search.progress.expanded.load(Ordering::Relaxed);
+            let judgement = search.guarded(|| (search.judge)(&search.world, state, before));
             if judgement.is_some_and(|judgement| judgement != Judgement::Silent) {
                 search.progress.judged.fetch_add(1, Ordering::Relaxed);
             }
@@ -270,14 +281,14 @@ where
 /// Searches for a state that a judge finds in violation.
 fn explore<J>(world: &World, judge: J, limits: Limits) -> Verdict
 where
-    J: Fn(&World, &State) -> Judgement + Send + Sync + 'static,
+    J: Fn(&World, &State, usize) -> Judgement + Send + Sync + 'static,
 {
     let progress = Arc::new(Progress::default());
     let deadline = Instant::now().checked_add(limits.time);
     let search = Search { world: world.clone(), judge, limits, deadline, progress: Arc::clone(&progress) };
     // Stateright counts states where we count actions, and leaves out the states at its bound.
     let done = search.checker().threads(1).target_max_depth(limits.depth.saturating_add(2)).spawn_bfs().join();
-    if let Some(message) = progress.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(message) = locked(&progress.panic).take() {
         resume_unwind(message);
     }
     let states = done.unique_state_count();
@@ -286,7 +297,8 @@ where
     if let Some(path) = done.discovery("property") {
         let path = path.into_actions();
         let end = replay(world, &path).unwrap_or_else(|at| panic!("action {at} of a path found is not enabled"));
-        let judgement = (done.model().judge)(world, &end);
+        let states = progress.expanded.load(Ordering::Relaxed);
+        let judgement = (done.model().judge)(world, &end, states);
         assert_eq!(judgement, Judgement::Violated, "a path found ends where nothing is violated");
         return Verdict::Violated { path, end: Box::new(end), states };
     }
@@ -413,17 +425,17 @@ mod tests {
     fn a_violation_found_after_a_bound_was_reached_has_its_path() {
         let whole = check(&arrival(), Property::Converged, Limits::default());
         let Verdict::Violated { path, states, .. } = whole else { panic!("arrival diverges") };
-        let mut cut_short = 0;
+        let mut found_late = 0;
         for limit in 1..states {
             match check(&arrival(), Property::Converged, Limits { states: limit, ..Limits::default() }) {
-                Verdict::Violated { path: found, states: met, .. } => {
+                Verdict::Violated { path: found, .. } => {
                     assert_eq!(found, path);
-                    cut_short += usize::from(met < states);
+                    found_late += 1;
                 }
                 verdict => assert_eq!(verdict.name(), "bounded"),
             }
         }
-        assert!(cut_short > 0, "some limit lies between meeting the violation and expanding it");
+        assert!(found_late > 0, "some limit lies between meeting the violation and looking into it");
     }
 
     #[test]
@@ -451,7 +463,7 @@ mod tests {
 
     #[test]
     fn the_message_of_a_panic_is_not_lost() {
-        let judge = |_: &World, state: &State| {
+        let judge = |_: &World, state: &State, _| {
             assert!(state.acknowledged().count() < 2, "two were acknowledged");
             Judgement::Holds
         };

@@ -8,6 +8,7 @@ use crate::{
     value::Value,
 };
 use alloc::vec::Vec;
+use core::fmt;
 
 /// The most writes that a world has room for, over all clients: ghosts are bits of 16.
 pub(super) const MAX_SLOTS: usize = 16;
@@ -57,6 +58,16 @@ impl Workload {
             Self::Set => Effect::Insert,
             Self::Counter => Effect::Add,
         }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Register => "register",
+            Self::Set => "set",
+            Self::Counter => "counter",
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! One moment of a world, and its canonical form.
 
-use super::scope::Faults;
+use super::{action::Action, scope::Faults};
 use crate::{
     id::{Dot, LinkId, ReplicaId},
     message::{Entry, Message, Record, Request, RequestId, Written},
@@ -115,6 +115,13 @@ impl Budgets {
     }
 }
 
+/// How a state came about: its last action, and what led to the state before.
+#[derive(Debug)]
+pub(super) struct Trail {
+    pub(super) last: Action,
+    pub(super) before: Option<Arc<Trail>>,
+}
+
 /// One moment of a world.
 #[derive(Clone)]
 pub struct State {
@@ -125,9 +132,24 @@ pub struct State {
     /// All entries ever made, in the order of their making. Their number is the time.
     pub(super) entries: Vec<Arc<Entry>>,
     pub(super) budgets: Budgets,
+    /// No part of the canonical form.
+    pub(super) trail: Option<Arc<Trail>>,
 }
 
 impl State {
+    /// The actions that led here.
+    #[must_use]
+    pub fn path(&self) -> Vec<Action> {
+        let mut path = Vec::new();
+        let mut trail = &self.trail;
+        while let Some(step) = trail {
+            path.push(step.last);
+            trail = &step.before;
+        }
+        path.reverse();
+        path
+    }
+
     /// The replicas that run.
     pub fn live(&self) -> impl Iterator<Item = &Replica> {
         self.nodes.iter().filter(|node| node.phase == Phase::Live).map(|node| &*node.replica)
@@ -282,7 +304,7 @@ pub(super) fn place(links: &[LinkId], link: LinkId) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Acknowledgements, Action, Property, Scope, Workload, World},
+        super::{Acknowledgements, Property, Scope, Workload, World},
         *,
     };
     use crate::{
@@ -329,7 +351,7 @@ mod tests {
 
     /// All there is to a state, but for what all replicas have in common.
     fn whole(state: &State) -> String {
-        let State { nodes, wires, clients, issued, entries, budgets } = state;
+        let State { nodes, wires, clients, issued, entries, budgets, trail: _ } = state;
         let text = format!("{nodes:?}{wires:?}{clients:?}{issued:?}{entries:?}{budgets:?}");
         let mut parts = text.split("config: Config");
         let first = String::from(parts.next().unwrap_or_default());

@@ -3,7 +3,7 @@
 use super::{
     action::Action,
     scope::{Acknowledgements, MAX_SLOTS, Scope, ScopeError},
-    state::{Budgets, Call, Client, Issued, IssuedState, Node, Phase, State, Wire, place},
+    state::{Budgets, Call, Client, Issued, IssuedState, Node, Phase, State, Trail, Wire, place},
 };
 use crate::{
     clock::Now,
@@ -101,6 +101,7 @@ impl World {
             issued: vec![None; self.scope.clients * usize::from(self.scope.writes)],
             entries: Vec::new(),
             budgets: Budgets::new(self.scope.writes, &self.scope.faults),
+            trail: None,
         };
         for &link in self.links() {
             self.connect(&mut state, link);
@@ -177,6 +178,7 @@ impl World {
     #[must_use]
     pub fn next(&self, state: &State, action: Action) -> State {
         let mut state = state.clone();
+        state.trail = Some(Arc::new(Trail { last: action, before: state.trail.take() }));
         let s = &mut state;
         match action {
             Action::Call { client } => self.call(s, client),

@@ -1,0 +1,50 @@
+//! The matrix is what the committed table says, and the table says nothing else.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "matrix/lines.rs"]
+mod lines;
+
+use quarrel_models::check::{
+    Limits,
+    matrix::{Cell, cells},
+};
+use std::collections::BTreeSet;
+
+const TABLE: &str = include_str!("matrix.txt");
+
+fn expected() -> Vec<&'static str> {
+    TABLE.lines().filter(|line| !line.starts_with('#')).collect()
+}
+
+/// The number of states that the table gives a cell.
+fn states(line: &str) -> usize {
+    line.split('|').nth(4).and_then(|states| states.trim().parse().ok()).unwrap_or(usize::MAX)
+}
+
+#[test]
+fn the_table_has_a_line_for_each_cell_and_no_other() {
+    let named: Vec<String> = cells().iter().map(Cell::to_string).collect();
+    let lines: Vec<String> =
+        expected().iter().map(|line| line.split('|').take(4).collect::<Vec<_>>().join("|").trim().to_owned()).collect();
+    assert_eq!(named, lines);
+    assert_eq!(named.iter().collect::<BTreeSet<_>>().len(), named.len(), "two cells have one name");
+}
+
+/// In a debug build only the cells that are cheap: a release build checks all.
+#[test]
+fn every_cell_finds_what_the_table_says() {
+    let most = if cfg!(debug_assertions) { 1500 } else { usize::MAX };
+    let mut checked = 0;
+    for (cell, line) in cells().iter().zip(expected()) {
+        if states(line) <= most {
+            assert_eq!(lines::of(cell, Limits::default()).text, line);
+            checked += 1;
+        }
+    }
+    assert!(checked > 40, "only {checked} cells were checked");
+}
+
+#[test]
+fn no_cell_ran_into_a_bound() {
+    assert!(expected().iter().all(|line| !line.contains("unknown")));
+}
