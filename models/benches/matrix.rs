@@ -2,7 +2,12 @@
 //!
 //! Prints the lines of `tests/matrix.txt` to standard output, and states, time and rate to standard error. With
 //! `QUARREL_UPDATE=1` it writes the file.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints figures")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints figures"
+)]
 
 #[path = "../tests/matrix/lines.rs"]
 mod lines;

@@ -1,8 +1,6 @@
 //! What may happen next.
 
-use crate::{
-    id::{ClientId, LinkId, ReplicaId},
-};
+use crate::id::{ClientId, LinkId, ReplicaId};
 use core::fmt;
 
 /// One transition of a world.

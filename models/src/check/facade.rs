@@ -114,7 +114,9 @@ impl Verdict {
     #[must_use]
     pub const fn states(&self) -> usize {
         match self {
-            Self::Holds { states, .. } | Self::Bounded { states, .. } | Self::Violated { states, .. } => *states,
+            Self::Holds { states, .. } | Self::Bounded { states, .. } | Self::Violated { states, .. } => {
+                *states
+            }
         }
     }
 
@@ -222,7 +224,9 @@ impl<J> Search<J> {
         let expanded = progress.expanded.fetch_add(1, Ordering::Relaxed);
         if expanded >= self.limits.states {
             self.stop(BY_STATES);
-        } else if expanded % STATES_PER_LOOK == 0 && self.deadline.is_some_and(|at| Instant::now() >= at) {
+        } else if expanded.is_multiple_of(STATES_PER_LOOK)
+            && self.deadline.is_some_and(|at| Instant::now() >= at)
+        {
             self.stop(BY_TIME);
         }
         progress.stopped.load(Ordering::Relaxed) == 0
@@ -287,7 +291,8 @@ where
     let deadline = Instant::now().checked_add(limits.time);
     let search = Search { world: world.clone(), judge, limits, deadline, progress: Arc::clone(&progress) };
     // Stateright counts states where we count actions, and leaves out the states at its bound.
-    let done = search.checker().threads(1).target_max_depth(limits.depth.saturating_add(2)).spawn_bfs().join();
+    let done =
+        search.checker().threads(1).target_max_depth(limits.depth.saturating_add(2)).spawn_bfs().join();
     if let Some(message) = locked(&progress.panic).take() {
         resume_unwind(message);
     }
@@ -296,7 +301,8 @@ where
     progress.rebuilding.store(true, Ordering::Relaxed);
     if let Some(path) = done.discovery("property") {
         let path = path.into_actions();
-        let end = replay(world, &path).unwrap_or_else(|at| panic!("action {at} of a path found is not enabled"));
+        let end =
+            replay(world, &path).unwrap_or_else(|at| panic!("action {at} of a path found is not enabled"));
         let states = progress.expanded.load(Ordering::Relaxed);
         let judgement = (done.model().judge)(world, &end, states);
         assert_eq!(judgement, Judgement::Violated, "a path found ends where nothing is violated");
@@ -397,7 +403,8 @@ mod tests {
 
     #[test]
     fn a_search_cut_short_never_holds() {
-        let Verdict::Holds { states, depth, .. } = check(&lww(), Property::Converged, Limits::default()) else {
+        let Verdict::Holds { states, depth, .. } = check(&lww(), Property::Converged, Limits::default())
+        else {
             panic!("the property holds")
         };
         let bounded = |limits| match check(&lww(), Property::Converged, limits) {
@@ -416,7 +423,8 @@ mod tests {
 
     #[test]
     fn the_time_is_up_with_one_thread_too() {
-        let verdict = check(&lww(), Property::Converged, Limits { time: Duration::ZERO, ..Limits::default() });
+        let verdict =
+            check(&lww(), Property::Converged, Limits { time: Duration::ZERO, ..Limits::default() });
         assert_eq!(verdict, Verdict::Bounded { why: Bound::Time, states: 1, depth: 0 });
     }
 

@@ -71,13 +71,17 @@ impl Judge<'_> {
         siblings && held || shown && (held || !self.replaces())
     }
 
+    /// Where the write entered, as its acknowledgement told: a retry may be known without that.
     fn dot(&self, slot: usize) -> Option<Dot> {
-        self.state.issued[slot].as_ref()?.written().map(|written| written.dot)
+        let written = self.state.issued[slot].as_ref()?.written();
+        written.map(|written| written.dot).filter(|dot| dot.position > 0)
     }
 
     fn knowledge(&self, of: usize, other: usize) -> Knowledge {
-        let known = self.state.issued[of].as_ref().and_then(|issued| issued.written());
-        let leader = known.zip(self.dot(other)).is_some_and(|(written, dot)| written.knew.covers(dot));
+        let written = self.state.issued[of].as_ref().and_then(|issued| issued.written());
+        // The answer to a retry says what the leader that gave it knows, not what the one that took the write knew.
+        let told = written.filter(|written| !written.duplicate);
+        let leader = told.zip(self.dot(other)).is_some_and(|(written, dot)| written.knew.covers(dot));
         if leader {
             Knowledge::Leader
         } else if other < of && self.world.client_of(of) == self.world.client_of(other) {
@@ -231,7 +235,8 @@ struct Line {
 
 impl Line {
     fn of(judge: &Judge<'_>, finals: &[usize]) -> Self {
-        let mut line = Self { toward: vec![None; judge.state.issued.len()], finals: finals.to_vec(), root: None };
+        let mut line =
+            Self { toward: vec![None; judge.state.issued.len()], finals: finals.to_vec(), root: None };
         let mut open: VecDeque<(usize, usize)> = finals.iter().map(|&slot| (slot, slot)).collect();
         while let Some((slot, toward)) = open.pop_front() {
             if line.toward[slot].is_some() {

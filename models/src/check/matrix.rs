@@ -13,8 +13,8 @@ use crate::{
     clock::ClockKind,
     handler::Handler,
     strategy::{
-        Arrival, Fallback, HandOver, HomeLeader, LastWriteWins, LocalWrite, OnRead, OnWrite, Reroute, Strategy,
-        TieRule,
+        Arrival, Fallback, HandOver, HomeLeader, LastWriteWins, LocalWrite, OnRead, OnWrite, Reroute,
+        Strategy, TieRule,
     },
     topology::Topology,
 };
@@ -26,7 +26,8 @@ use core::fmt;
 pub enum FaultClass {
     /// Nothing but the order in which things arrive. Writes take time, and may overlap.
     None,
-    /// One clock is set back ten milliseconds once, and stands behind all writes after that.
+    /// One clock is set back once: by ten milliseconds, and stands behind all writes after that; or by one, so that
+    /// its next stamp may equal another.
     Skew,
     /// One client moves once, between two writes and without its token.
     Relocation,
@@ -53,7 +54,7 @@ impl FaultClass {
         let none = Faults::default();
         match self {
             Self::None => none,
-            Self::Skew => Faults { offsets_ms: vec![-10], clock_changes: 1, ..none },
+            Self::Skew => Faults { offsets_ms: vec![-10, -1], clock_changes: 1, ..none },
             Self::Relocation => Faults { relocations: 1, ..none },
             Self::Crash => Faults { crashes: 1, ..none },
         }

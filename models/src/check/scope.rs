@@ -155,7 +155,9 @@ pub enum ScopeError {
     #[error(transparent)]
     Topology(#[from] TopologyError),
     /// More writes than there is room for.
-    #[error("{clients} clients with up to {writes} writes each do not fit: their product is at most {MAX_SLOTS}")]
+    #[error(
+        "{clients} clients with up to {writes} writes each do not fit: their product is at most {MAX_SLOTS}"
+    )]
     TooManyWrites {
         /// The clients asked for.
         clients: usize,

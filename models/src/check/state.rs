@@ -362,7 +362,8 @@ mod tests {
     fn future(world: &World, state: &State) -> (Vec<(Action, Canonical)>, Vec<super::super::Judgement>) {
         let mut actions = Vec::new();
         world.actions(state, &mut actions);
-        let next = actions.into_iter().map(|action| (action, world.next(state, action).canonical())).collect();
+        let next =
+            actions.into_iter().map(|action| (action, world.next(state, action).canonical())).collect();
         (next, Property::ALL.into_iter().map(|property| property.judge(world, state)).collect())
     }
 

@@ -140,7 +140,9 @@ impl World {
         }
         // A second stray to the same place would be told from the first by nobody.
         let strays = |to: ReplicaId| client.calls.iter().any(|call| call.at == to);
-        for to in self.config.graph.leaders().filter(|&to| to != client.at && state.is_live(to) && !strays(to)) {
+        for to in
+            self.config.graph.leaders().filter(|&to| to != client.at && state.is_live(to) && !strays(to))
+        {
             for token in [true, false] {
                 let choice = token || self.scope.tokens && self.scope.faults.loses_token;
                 if choice {
@@ -162,7 +164,9 @@ impl World {
             return;
         }
         // A clock that nobody will read again need not be set.
-        if budgets.clock_changes > 0 && (budgets.writes > 0 || !state.clients.iter().all(|c| c.calls.is_empty())) {
+        if budgets.clock_changes > 0
+            && (budgets.writes > 0 || !state.clients.iter().all(|c| c.calls.is_empty()))
+        {
             let offsets = self.scope.faults.offsets_ms.iter().filter(|&&offset| offset != node.offset_ms);
             actions.extend(offsets.map(|&offset_ms| Action::Clock { replica, offset_ms }));
         }
@@ -291,7 +295,8 @@ impl World {
         }
         for index in 0..state.clients.len() {
             let client = &state.clients[index];
-            if client.pending.is_some_and(|(at, _)| at == replica) || client.calls.iter().any(|c| c.at == replica)
+            if client.pending.is_some_and(|(at, _)| at == replica)
+                || client.calls.iter().any(|c| c.at == replica)
             {
                 Arc::make_mut(&mut state.clients[index]).calls.retain(|call| call.at != replica);
             }
@@ -329,7 +334,11 @@ impl World {
             Arc::make_mut(&mut state.clients[index]).slot = Some(slot as u8);
         }
         let operation = self.scope.workload.operation(slot);
-        self.session(state, index, SessionInput::Start(KeyedOperation { key: Key::new_static(KEY), operation }));
+        self.session(
+            state,
+            index,
+            SessionInput::Start(KeyedOperation { key: Key::new_static(KEY), operation }),
+        );
     }
 
     fn relocate(&self, state: &mut State, client: ClientId, to: ReplicaId, token: bool) {
