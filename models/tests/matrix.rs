@@ -4,9 +4,12 @@
 #[path = "matrix/lines.rs"]
 mod lines;
 
-use quarrel_models::check::{
-    Limits,
-    matrix::{Cell, cells},
+use quarrel_models::{
+    check::{
+        Limits,
+        matrix::{Cell, cells, strategies},
+    },
+    strategy::Strategy,
 };
 use std::collections::BTreeSet;
 
@@ -35,7 +38,7 @@ fn the_table_has_a_line_for_each_cell_and_no_other() {
 /// In a debug build only the cells that are cheap: a release build checks all.
 #[test]
 fn every_cell_finds_what_the_table_says() {
-    let most = if cfg!(debug_assertions) { 4800 } else { usize::MAX };
+    let most = if cfg!(debug_assertions) { 6200 } else { usize::MAX };
     let mut checked = 0;
     for (cell, line) in cells().iter().zip(expected()) {
         if states(line) <= most {
@@ -43,7 +46,13 @@ fn every_cell_finds_what_the_table_says() {
             checked += 1;
         }
     }
-    assert!(checked >= 20, "only {checked} cells were checked");
+    assert!(checked >= 40, "only {checked} cells were checked");
+}
+
+#[test]
+fn every_strategy_is_in_the_matrix() {
+    let there: BTreeSet<&str> = strategies().iter().map(|(strategy, _)| strategy.name()).collect();
+    assert_eq!(there, BTreeSet::from(Strategy::NAMES));
 }
 
 #[test]

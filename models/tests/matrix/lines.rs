@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 pub(crate) const HEADER: &str = "\
 # What the model checker finds of every strategy: 3 leaders, 3 writes.
 # strategy | workload | topology | faults | states | what is violated, and in how many steps; all else holds
-# Made anew by QUARREL_UPDATE=1 cargo bench -p quarrel-models --bench matrix
+# Made anew by UPDATE=1 cargo bench -p quarrel-models --bench matrix
 ";
 
 pub(crate) struct Line {
