@@ -10,6 +10,7 @@ use quarrel_models::{
         matrix::{Cell, cells, strategies},
     },
     strategy::Strategy,
+    topology::Topology,
 };
 use std::collections::BTreeSet;
 
@@ -19,9 +20,10 @@ fn expected() -> Vec<&'static str> {
     TABLE.lines().filter(|line| !line.starts_with('#')).collect()
 }
 
-/// The number of states that the table gives a cell.
-fn states(line: &str) -> usize {
-    line.split('|').nth(4).and_then(|states| states.trim().parse().ok()).unwrap_or(usize::MAX)
+/// Whether a debug build checks the cell: on a ring, and of so few states.
+fn is_cheap(cell: &Cell, line: &str) -> bool {
+    let states = line.split('|').nth(4).and_then(|states| states.trim().parse::<usize>().ok());
+    cell.scope.topology == Topology::Ring && states.is_some_and(|states| states < 11_000)
 }
 
 #[test]
@@ -38,15 +40,14 @@ fn the_table_has_a_line_for_each_cell_and_no_other() {
 /// In a debug build only the cells that are cheap: a release build checks all.
 #[test]
 fn every_cell_finds_what_the_table_says() {
-    let most = if cfg!(debug_assertions) { 6200 } else { usize::MAX };
     let mut checked = 0;
     for (cell, line) in cells().iter().zip(expected()) {
-        if states(line) <= most {
+        if !cfg!(debug_assertions) || is_cheap(cell, line) {
             assert_eq!(lines::of(cell, Limits::default()).text, line);
             checked += 1;
         }
     }
-    assert!(checked >= 40, "only {checked} cells were checked");
+    assert!(checked >= 50, "only {checked} cells were checked");
 }
 
 #[test]

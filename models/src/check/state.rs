@@ -33,6 +33,23 @@ pub(super) struct Node {
     pub(super) offset_ms: i8,
     /// What it persisted; kept only where a restart may need it.
     pub(super) disk: Arc<Vec<Record>>,
+    /// The replica's part of the canonical form, once it is known: most steps touch one replica of several.
+    pub(super) form: Option<Arc<[u8]>>,
+}
+
+impl Node {
+    fn form_of(replica: &Replica) -> Canonical {
+        let mut form = Canonical::default();
+        replica.hash_behaviour(&mut form);
+        form
+    }
+
+    /// Makes the replica's part of the form, if it was touched.
+    pub(super) fn keep_form(&mut self) {
+        if self.form.is_none() {
+            self.form = Some(Arc::from(&*Self::form_of(&self.replica).0));
+        }
+    }
 }
 
 /// What is under way on one link.
@@ -198,7 +215,10 @@ impl State {
         self.budgets.hash(&mut form);
         for node in &self.nodes {
             (node.phase, node.offset_ms).hash(&mut form);
-            node.replica.hash_behaviour(&mut form);
+            match &node.form {
+                Some(known) => form.write(known),
+                None => form.write(&Node::form_of(&node.replica).0),
+            }
         }
         for wire in &self.wires {
             for queue in [&wire.forth, &wire.back] {

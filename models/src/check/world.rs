@@ -81,6 +81,7 @@ impl World {
             phase: Phase::Live,
             offset_ms: 0,
             disk: Arc::default(),
+            form: None,
         };
         let client = |index: usize| {
             #[expect(clippy::cast_possible_truncation, reason = "at most 16")]
@@ -216,6 +217,7 @@ impl World {
             }
             Action::Restart { replica } => self.restart(s, replica),
         }
+        state.nodes.iter_mut().for_each(Node::keep_form);
         state
     }
 
@@ -228,6 +230,7 @@ impl World {
             let node = &mut state.nodes[at.index()];
             // Timeouts are not modelled, so the time that they look at stands still.
             let now = Now { wall_us: tick_us + i64::from(node.offset_ms) * 1000, monotonic_us: 0 };
+            node.form = None;
             let mut outputs = Vec::new();
             Arc::make_mut(&mut node.replica).step(now, input, &mut outputs);
             for output in outputs {
@@ -313,7 +316,7 @@ impl World {
             Ok(recovered) => node.replica = Arc::new(recovered),
             Err(error) => panic!("{replica} does not understand its own log: {error}"),
         }
-        node.phase = Phase::Live;
+        (node.phase, node.form) = (Phase::Live, None);
         for &link in self.links() {
             if link.from == replica || link.to == replica {
                 self.connect(state, link);
