@@ -5,11 +5,15 @@
 //! out what comes back; none of them decides anything about data.
 //!
 //! What may not enter this crate: clocks, randomness, the environment, I/O, hash maps, floating point. Time is an
-//! argument. The crate is `no_std` with `alloc`.
+//! argument. The crate is `no_std` with `alloc`; only [`check`], behind the feature of that name, uses `std`.
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "check")]
+extern crate std;
 
+#[cfg(feature = "check")]
+pub mod check;
 pub mod clock;
 pub mod fate;
 pub mod fault;

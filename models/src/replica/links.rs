@@ -14,8 +14,8 @@ use alloc::collections::BTreeMap;
 pub(super) struct OutLink {
     pub(super) to: ReplicaId,
     /// Whether the receiver has said hello on the connection that is up now.
-    up: bool,
-    sent: VersionVector,
+    pub(super) up: bool,
+    pub(super) sent: VersionVector,
     acked: VersionVector,
     /// For each origin with entries in flight, since when the receiver owes an acknowledgement. One for each: a frame
     /// that is lost stops its origin only, and what goes on flowing must not hide that.

@@ -5,8 +5,10 @@
 //! strategy decides what each version does to the record. Relays pass on what they applied *and* what they discarded.
 //!
 //! The rooms: `log` the logs by origin, `links` sending and acknowledging, `home` who takes a record's writes, `seen`
-//! idempotency keys, `recovery` the way back from the write-ahead log.
+//! idempotency keys, `recovery` the way back from the write-ahead log, `canonical` what a fingerprint covers.
 
+#[cfg(feature = "check")]
+mod canonical;
 mod home;
 mod links;
 mod log;

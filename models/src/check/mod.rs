@@ -1,0 +1,27 @@
+//! The model checker: every interleaving of a small world, within stated bounds.
+//!
+//! A [`World`] is replicas, links, clients and a nemesis with budgets; every transition goes through
+//! [`Replica::step`](crate::replica::Replica::step) and [`Session::step`](crate::session::Session::step), so what is
+//! proven or refuted is the code that the live cluster runs. [`check`] asks one [`Property`] of it.
+//!
+//! The rooms: `scope` how small the world is, `state` one moment of it and its canonical form, `action` what may
+//! happen next, `world` what then does happen, `fates` the ledger in small, `property` what is asked, `facade` the
+//! search, `matrix` all strategies side by side. Only `facade` knows stateright. Time does not pass but with writes, nothing is random, and no float,
+//! hash-map order or wall clock decides anything, except the deadline of a search.
+
+mod action;
+mod facade;
+mod fates;
+pub mod matrix;
+mod property;
+mod scope;
+mod state;
+mod world;
+
+pub use action::Action;
+pub use facade::{Bound, Limits, Verdict, check, survey};
+pub use fates::fates;
+pub use property::{Judgement, Property};
+pub use scope::{Acknowledgements, Faults, Scope, ScopeError, Workload};
+pub use state::{Issued, IssuedState, Phase, State};
+pub use world::World;
