@@ -297,12 +297,10 @@ impl World {
             }
         }
         for index in 0..state.clients.len() {
-            let client = &state.clients[index];
-            if client.pending.is_some_and(|(at, _)| at == replica)
-                || client.calls.iter().any(|c| c.at == replica)
-            {
+            if state.clients[index].calls.iter().any(|call| call.at == replica) {
                 Arc::make_mut(&mut state.clients[index]).calls.retain(|call| call.at != replica);
             }
+            // Its connection broke: no answer will come from there.
             if state.clients[index].pending.is_some_and(|(at, _)| at == replica) {
                 self.session(state, index, SessionInput::Unanswered);
             }
