@@ -56,7 +56,7 @@ pub struct Written {
     pub dot: Dot,
     /// Its stamp.
     pub stamp: Stamp,
-    /// What its leader had applied before.
+    /// What its leader had applied before. In the answer to a retry, what the version says that it knew of.
     pub knew: VersionVector,
     /// The writes whose versions the leader held of the record: those that it was executed on.
     pub on: Parents,

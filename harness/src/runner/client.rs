@@ -270,8 +270,7 @@ fn completion(t: u64, client: ClientId, writes: bool, outcome: Outcome) -> Event
             result: OperationResult {
                 dot: (written.dot.position > 0).then_some(written.dot),
                 stamp: (written.dot.position > 0).then_some(written.stamp),
-                // The answer to a retry tells what is known now, not what was known when the write was taken.
-                knew: (!written.duplicate).then_some(written.knew),
+                knew: (written.dot.position > 0).then_some(written.knew),
                 versions: written.on.to_vec(),
                 value: None,
                 duplicate: written.duplicate,

@@ -79,9 +79,7 @@ impl Judge<'_> {
 
     fn knowledge(&self, of: usize, other: usize) -> Knowledge {
         let written = self.state.issued[of].as_ref().and_then(|issued| issued.written());
-        // The answer to a retry says what the leader that gave it knows, not what the one that took the write knew.
-        let told = written.filter(|written| !written.duplicate);
-        let leader = told.zip(self.dot(other)).is_some_and(|(written, dot)| written.knew.covers(dot));
+        let leader = written.zip(self.dot(other)).is_some_and(|(written, dot)| written.knew.covers(dot));
         if leader {
             Knowledge::Leader
         } else if other < of && self.world.client_of(of) == self.world.client_of(other) {

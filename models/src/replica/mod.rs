@@ -274,7 +274,7 @@ impl Replica {
         Some(Reply::Written(Written {
             dot,
             stamp: known.map(|known| known.stamp).unwrap_or_default(),
-            knew: self.applied.clone(),
+            knew: known.map(|known| known.knew.clone()).unwrap_or_default(),
             on: Parents::new(),
             duplicate: true,
         }))
@@ -344,7 +344,7 @@ impl Replica {
         self.clock.observe(stamp);
         let strategy = self.config.strategy.resolver();
         let counted = site == Site::Remote && strategy.counts_effects() && self.seen.contains(write);
-        self.seen.insert(write, Remembered { dot, stamp });
+        self.seen.insert(write, Remembered { dot, stamp, knew: entry.version.context.clone() });
         let incoming = Incoming { version: entry.version.clone(), before: entry.before.clone(), counted };
         let cell = self.store.entry(entry.key.clone()).or_default();
         let outcome = strategy.install(cell, incoming, site);

@@ -7,14 +7,17 @@
 use crate::{
     clock::Stamp,
     id::{ClientId, Dot, WriteId},
+    version::VersionVector,
 };
 use alloc::collections::BTreeMap;
 
 /// What is remembered of a write for the answer to its retry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Remembered {
     pub(super) dot: Dot,
     pub(super) stamp: Stamp,
+    /// What the write knew of: without it, whoever judges a retried write takes it for ignorant.
+    pub(super) knew: VersionVector,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -34,7 +37,7 @@ impl Seen {
     pub(super) fn insert(&mut self, write: WriteId, remembered: Remembered) {
         let writes = self.0.entry(write.client).or_default();
         *writes.words.entry(write.sequence / 64).or_default() |= 1 << (write.sequence % 64);
-        if writes.last.is_none_or(|(newest, _)| write.sequence > newest) {
+        if writes.last.as_ref().is_none_or(|(newest, _)| write.sequence > *newest) {
             writes.last = Some((write.sequence, remembered));
         }
     }
@@ -48,10 +51,10 @@ impl Seen {
     }
 
     /// Where the write entered, if it is known and the newest of its client.
-    pub(super) fn recall(&self, write: WriteId) -> Option<Remembered> {
+    pub(super) fn recall(&self, write: WriteId) -> Option<&Remembered> {
         self.0
             .get(&write.client)
-            .and_then(|writes| writes.last)
+            .and_then(|writes| writes.last.as_ref())
             .filter(|(sequence, _)| *sequence == write.sequence)
             .map(|(_, remembered)| remembered)
     }
