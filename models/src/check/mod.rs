@@ -6,8 +6,8 @@
 //!
 //! The rooms: `scope` how small the world is, `state` one moment of it and its canonical form, `action` what may
 //! happen next, `world` what then does happen, `fates` the ledger in small, `property` what is asked, `facade` the
-//! search, `matrix` all strategies side by side. Only `facade` knows stateright. Time does not pass but with writes, nothing is random, and no float,
-//! hash-map order or wall clock decides anything, except the deadline of a search.
+//! search, `matrix` all strategies side by side. Only `facade` knows stateright. Time does not pass but with writes,
+//! nothing is random, and no float, hash-map order or wall clock decides anything, except the deadline of a search.
 
 mod action;
 mod facade;
