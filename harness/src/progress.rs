@@ -20,7 +20,7 @@ use std::{
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// The lines below the bar.
-const LINES: usize = 4;
+const LINES: usize = 5;
 
 /// The most characters of such a line.
 const COLUMNS: usize = 74;
@@ -61,6 +61,7 @@ impl Display {
             Progress::Plain => plainly,
             Progress::Auto | Progress::Off => return Self(None),
         };
+        live.watch();
         let (stop, stopped) = mpsc::channel();
         // Without a thread there is no display, and the run goes on.
         let shown = thread::Builder::new()
@@ -176,6 +177,9 @@ fn figures(look: &Snapshot) -> [String; LINES] {
         format!("latency p50 {:.1?}  p99 {:.1?}", look.p50, look.p99)
     };
     let faults = if look.faults.is_empty() { "none".to_owned() } else { look.faults.join(", ") };
+    let seen: Vec<String> =
+        look.seen.iter().map(|(mark, hits)| format!("{mark} {}", grouped(*hits))).collect();
+    let seen = if seen.is_empty() { "nothing yet".to_owned() } else { seen.join(", ") };
     [
         format!(
             "ops     ok {}  fail {}  info {}  {}/s",
@@ -188,6 +192,7 @@ fn figures(look: &Snapshot) -> [String; LINES] {
         latency,
         format!("faults  {faults}"),
         format!("last    {}", look.last),
+        format!("seen    {seen}"),
     ]
 }
 
@@ -223,6 +228,7 @@ mod tests {
             "latency p50 2.1ms  p99 41.0ms",
             "faults  B cut off, A +800ms",
             "last    C killed",
+            "seen    nothing yet",
         ];
         assert_eq!(figures(&look), expected);
         assert_eq!(figures(&Snapshot::default())[1], "latency after the first second");

@@ -2,7 +2,10 @@
 
 use quarrel_workloads::history::Phase;
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -33,11 +36,16 @@ pub struct Snapshot {
     pub faults: Vec<String>,
     /// The last thing worth saying, such as `B killed`.
     pub last: String,
+    /// The situations that have arisen so far, and how often: what the checkers will judge by.
+    pub seen: Vec<(&'static str, u64)>,
 }
 
 /// A run while it runs.
 #[derive(Debug, Default)]
-pub struct Live(Mutex<State>);
+pub struct Live {
+    state: Mutex<State>,
+    watched: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -50,7 +58,17 @@ impl Live {
     #[must_use]
     pub fn new(scenario: &str) -> Self {
         let snapshot = Snapshot { scenario: scenario.to_owned(), ..Snapshot::default() };
-        Self(Mutex::new(State { snapshot, phase_began: None }))
+        Self { state: Mutex::new(State { snapshot, phase_began: None }), watched: AtomicBool::new(false) }
+    }
+
+    /// Somebody will look: from now on what costs more than counting is kept up to date, too.
+    pub fn watch(&self) {
+        self.watched.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody looks.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
     }
 
     /// One look.
@@ -74,6 +92,6 @@ impl Live {
 
     /// A panic of another thread does not make these figures wrong.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

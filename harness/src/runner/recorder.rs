@@ -8,7 +8,11 @@ use hdrhistogram::{
     Histogram,
     serialization::{V2DeflateSerializer, interval_log::IntervalLogWriterBuilder},
 };
-use quarrel_workloads::history::{Event, FORMAT_VERSION, Header, Writer};
+use quarrel_workloads::{
+    checker::OpenOperations,
+    history::{Event, FORMAT_VERSION, Header, Writer},
+    mark::{Mark, Marks},
+};
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
@@ -140,7 +144,9 @@ impl Recording {
             ended: AtomicU64::new(0),
         };
         let recorder = Recorder(Arc::new(shared));
-        let scribe = Scribe { recorder: recorder.clone(), history, nemesis, meter: Meter::new()?, live };
+        let lookout = live.is_watched().then(|| Lookout::new(header));
+        let scribe =
+            Scribe { recorder: recorder.clone(), history, nemesis, meter: Meter::new()?, lookout, live };
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || scribe.run(BufWriter::new(intervals)))?;
@@ -181,7 +187,31 @@ struct Scribe {
     history: Writer<BufWriter<File>>,
     nemesis: BufWriter<File>,
     meter: Meter,
+    lookout: Option<Lookout>,
     live: Arc<Live>,
+}
+
+/// Sees situations arise, for whoever watches the run. The verdict does not depend on it: the judge looks again.
+struct Lookout {
+    marks: Marks,
+    open: OpenOperations,
+}
+
+impl Lookout {
+    fn new(header: &Header) -> Self {
+        let cluster = &header.scenario.cluster;
+        Self { marks: Marks::new(cluster.leaders, cluster.graph().ok()), open: OpenOperations::default() }
+    }
+
+    fn observe(&mut self, event: &Event) {
+        self.open.observe(event);
+        self.marks.observe(event, self.open.concerned(event), &self.open);
+    }
+
+    fn seen(&self) -> Vec<(&'static str, u64)> {
+        let hits = Mark::ALL.into_iter().map(|mark| (mark.name(), self.marks.hits(mark)));
+        hits.filter(|(_, hits)| *hits > 0).collect()
+    }
 }
 
 impl Scribe {
@@ -211,6 +241,9 @@ impl Scribe {
             let few = events.len() < 64;
             for event in events.drain(..) {
                 self.meter.observe(&event);
+                if let Some(lookout) = &mut self.lookout {
+                    lookout.observe(&event);
+                }
                 if matches!(event, Event::Nemesis { .. }) {
                     serde_json::to_writer(&mut self.nemesis, &event)?;
                     self.nemesis.write_all(b"\n")?;
@@ -221,7 +254,11 @@ impl Scribe {
                 flushed = Instant::now();
                 self.history.flush()?;
                 self.nemesis.flush()?;
-                self.live.update(|snapshot| [snapshot.ok, snapshot.fail, snapshot.info] = self.meter.counts);
+                let seen = self.lookout.as_ref().map(Lookout::seen).unwrap_or_default();
+                self.live.update(|snapshot| {
+                    [snapshot.ok, snapshot.fail, snapshot.info] = self.meter.counts;
+                    snapshot.seen = seen;
+                });
             }
             if second.elapsed() >= Duration::from_secs(1) {
                 let began = self.recorder.0.start;
