@@ -3,6 +3,7 @@
 use super::{AnomalyReport, Checker, Evidence, Invocation, Report, finals::Replicas};
 use crate::{history::Event, verdict::Anomaly};
 use quarrel_models::{
+    id::WriteId,
     operation::Operation,
     value::{Key, Value},
 };
@@ -26,6 +27,8 @@ struct Element {
     /// When the addition was acknowledged.
     added: Option<u64>,
     tried: bool,
+    /// The addition that was said to have failed.
+    failed: Option<WriteId>,
     removed: bool,
     seen: bool,
     missed: bool,
@@ -86,7 +89,10 @@ impl Checker for SetChecker {
                 _ => {}
             },
             Event::Fail { .. } => match &invocation.op {
-                Operation::Insert(element) => self.element(&invocation.key, element).tried = false,
+                Operation::Insert(element) => {
+                    let state = self.element(&invocation.key, element);
+                    (state.tried, state.failed) = (false, invocation.write);
+                }
                 Operation::Remove(element) => self.element(&invocation.key, element).removed = false,
                 _ => {}
             },
@@ -188,8 +194,14 @@ impl Count {
         let everything = sides.iter().flat_map(|side| side.held.iter().copied().flatten());
         let mut unexpected = BTreeSet::new();
         for element in everything {
-            if !elements.get(element).is_some_and(|state| state.tried) && unexpected.insert(element) {
-                self.unexpected.add(|| format!("{key}: {element} is there, and nobody added it"));
+            let state = elements.get(element);
+            if !state.is_some_and(|state| state.tried) && unexpected.insert(element) {
+                self.unexpected.add(|| match state.and_then(|state| state.failed) {
+                    Some(write) => {
+                        format!("{key}: {element} is there, although {write}, which adds it, failed")
+                    }
+                    None => format!("{key}: {element} is there, and nobody tried to add it"),
+                });
             }
         }
     }

@@ -75,6 +75,15 @@ fn a_set_tells_lost_recovered_stale_unexpected_and_never_read_elements() {
 }
 
 #[test]
+fn an_element_whose_addition_failed_names_the_addition() {
+    let script = format!("10-x c1.1@A k insert 1\n{}", everywhere(r#"k {"$set":[1]}"#));
+    let (judgement, _) = judge(SET, &script);
+    let report =
+        judgement.anomalies.iter().find(|report| report.kind.name() == "unexpected-element").unwrap();
+    assert_eq!(report.examples, ["k: 1 is there, although c1.1, which adds it, failed"]);
+}
+
+#[test]
 fn a_removed_element_is_not_lost() {
     let script = format!(
         "10-20 c1.1@A k insert 1 => A:1 s1 knew A:1
