@@ -15,6 +15,7 @@ mod action;
 mod facade;
 mod fates;
 pub mod matrix;
+mod met;
 mod opinion;
 mod parts;
 mod property;

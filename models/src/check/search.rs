@@ -7,12 +7,12 @@
 use super::{
     action::Action,
     facade::{Bound, Limits},
-    state::{Row, State, View},
+    met::Met,
+    state::{Layout, Row, State, View},
     world::Engine,
 };
 use alloc::{vec, vec::Vec};
-use core::{mem::size_of, ops::ControlFlow};
-use hashbrown::HashTable;
+use core::{hint::black_box, mem::size_of, ops::ControlFlow};
 use std::time::Instant;
 
 /// How often the clock is read: every so many states.
@@ -29,41 +29,42 @@ pub(super) enum Ended {
     Bound(Bound),
 }
 
-/// By which action of which state a state was met: what leads back to the beginning.
-#[derive(Debug, Clone, Copy, Default)]
-struct Origin {
-    parent: u32,
-    /// The number of the action among those enabled.
-    action: u16,
-}
-
 /// A search through a world.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
     engine: Engine<'a>,
+    layout: Layout,
     limits: Limits,
     deadline: Option<Instant>,
-    fingerprints: HashTable<u64>,
+    met: Met,
+    /// By the number of a state: the one it was met from, and by which of the actions that were enabled there.
     parents: Vec<u32>,
     actions: Vec<u16>,
-    /// The rows of the layer that is expanded, and of the next one.
-    layer: Vec<u32>,
+    /// The rows of the next layer.
     next: Vec<u32>,
     /// The number of the layer whose states were met last.
     depth: usize,
     peak_rows: usize,
 }
 
+/// The successors of one state, in the order of the actions that lead to them.
+#[derive(Debug, Default)]
+struct Successors {
+    enabled: Vec<Action>,
+    fingerprints: Vec<u64>,
+    rows: Vec<u32>,
+}
+
 impl<'a> Search<'a> {
-    pub(super) fn new(engine: Engine<'a>, limits: Limits) -> Self {
+    pub(super) fn new(mut engine: Engine<'a>, limits: Limits) -> Self {
         Self {
+            layout: engine.initial().layout,
             engine,
             limits,
             deadline: Instant::now().checked_add(limits.time),
-            fingerprints: HashTable::new(),
+            met: Met::default(),
             parents: Vec::new(),
             actions: Vec::new(),
-            layer: Vec::new(),
             next: Vec::new(),
             depth: 0,
             peak_rows: 0,
@@ -84,7 +85,7 @@ impl<'a> Search<'a> {
     pub(super) fn bytes(&self) -> usize {
         let origins = self.parents.capacity() * size_of::<u32>() + self.actions.capacity() * size_of::<u16>();
         let rows = self.peak_rows * size_of::<u32>();
-        self.fingerprints.allocation_size() + origins + rows + self.engine.tables().bytes()
+        self.met.peak_bytes() + origins + rows + self.engine.tables().bytes()
     }
 
     /// Meets every state once, and shows it to `judge` with its number, from 0 in the order of meeting.
@@ -93,44 +94,86 @@ impl<'a> Search<'a> {
         J: FnMut(View<'_>, usize) -> ControlFlow<()>,
     {
         let initial = self.engine.initial();
-        if self.meet(&initial, Origin::default(), &mut judge).is_break() {
+        self.met.insert(initial.fingerprint());
+        if self.keep(&initial.row, (0, 0), &mut judge).is_break() {
             return Ended::Enough;
         }
-        let (mut number, mut actions) = (0, Vec::new());
-        let words = initial.row.len();
+        let (mut number, mut layer, mut successors) = (0, Vec::new(), Successors::default());
         for depth in 0.. {
-            core::mem::swap(&mut self.layer, &mut self.next);
+            core::mem::swap(&mut layer, &mut self.next);
             self.next.clear();
-            let layer = core::mem::take(&mut self.layer);
-            for row in layer.chunks_exact(words) {
+            for row in layer.chunks_exact(self.layout.words()) {
                 if let Some(bound) = self.bound(number) {
                     return Ended::Bound(bound);
                 }
-                let state = State { layout: initial.layout, row: Row::from_slice(row) };
-                actions.clear();
-                self.engine.view(&state).actions(&mut actions);
-                for (action, &enabled) in actions.iter().enumerate() {
-                    let next = self.engine.next(&state, enabled);
-                    if depth >= self.limits.depth {
-                        if !self.is_known(&next) {
-                            return Ended::Bound(Bound::Depth);
-                        }
-                        continue;
+                self.expand(row, &mut successors);
+                if depth >= self.limits.depth {
+                    if !successors.fingerprints.iter().all(|&fingerprint| self.met.contains(fingerprint)) {
+                        return Ended::Bound(Bound::Depth);
                     }
-                    if self.meet(&next, Origin::of(number, action), &mut judge).is_break() {
-                        return Ended::Enough;
-                    }
+                } else if self.meet(number, &successors, &mut judge).is_break() {
+                    return Ended::Enough;
                 }
                 number += 1;
             }
             self.peak_rows = self.peak_rows.max(layer.capacity() + self.next.capacity());
-            self.layer = layer;
             if self.next.is_empty() {
                 break;
             }
             self.depth = depth + 1;
         }
         Ended::Complete
+    }
+
+    /// Works out what may follow a state.
+    fn expand(&mut self, row: &[u32], into: &mut Successors) {
+        let state = self.state(row);
+        let Successors { enabled, fingerprints, rows } = into;
+        enabled.clear();
+        fingerprints.clear();
+        rows.clear();
+        self.engine.view(&state).actions(enabled);
+        for &action in &*enabled {
+            let next = self.engine.next(&state, action);
+            let fingerprint = next.fingerprint();
+            // While the next one is worked out, memory brings what tells whether this one is known.
+            black_box(self.met.fetch(fingerprint));
+            fingerprints.push(fingerprint);
+            rows.extend_from_slice(&next.row);
+        }
+    }
+
+    /// Notes those that are new, and has them judged.
+    fn meet<J>(&mut self, parent: usize, successors: &Successors, judge: &mut J) -> ControlFlow<()>
+    where
+        J: FnMut(View<'_>, usize) -> ControlFlow<()>,
+    {
+        let rows = successors.rows.chunks_exact(self.layout.words());
+        for (action, (row, &fingerprint)) in rows.zip(&successors.fingerprints).enumerate() {
+            if self.met.insert(fingerprint) {
+                self.keep(row, (parent, action), judge)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn keep<J>(&mut self, row: &[u32], (parent, action): (usize, usize), judge: &mut J) -> ControlFlow<()>
+    where
+        J: FnMut(View<'_>, usize) -> ControlFlow<()>,
+    {
+        let (Ok(parent), Ok(action)) = (u32::try_from(parent), u16::try_from(action)) else {
+            panic!("state {parent} or its action {action} has no number: narrow the scope")
+        };
+        let number = self.parents.len();
+        self.parents.push(parent);
+        self.actions.push(action);
+        self.next.extend_from_slice(row);
+        let state = self.state(row);
+        judge(self.engine.view(&state), number)
+    }
+
+    fn state(&self, row: &[u32]) -> State {
+        State { layout: self.layout, row: Row::from_slice(row) }
     }
 
     /// The bound that forbids expanding one more state.
@@ -140,29 +183,6 @@ impl<'a> Search<'a> {
         }
         let look = expanded.is_multiple_of(STATES_PER_LOOK);
         (look && self.deadline.is_some_and(|at| Instant::now() >= at)).then_some(Bound::Time)
-    }
-
-    fn is_known(&self, state: &State) -> bool {
-        let fingerprint = state.fingerprint();
-        self.fingerprints.find(fingerprint, |&known| known == fingerprint).is_some()
-    }
-
-    /// Notes a state, if it is new, and has it judged.
-    fn meet<J>(&mut self, state: &State, origin: Origin, judge: &mut J) -> ControlFlow<()>
-    where
-        J: FnMut(View<'_>, usize) -> ControlFlow<()>,
-    {
-        let fingerprint = state.fingerprint();
-        let entry = self.fingerprints.entry(fingerprint, |&known| known == fingerprint, |&known| known);
-        if let hashbrown::hash_table::Entry::Vacant(place) = entry {
-            place.insert(fingerprint);
-            let number = self.parents.len();
-            self.parents.push(origin.parent);
-            self.actions.push(origin.action);
-            self.next.extend_from_slice(&state.row);
-            return judge(self.engine.view(state), number);
-        }
-        ControlFlow::Continue(())
     }
 
     /// The actions that lead to a state that was met, and the state.
@@ -181,14 +201,5 @@ impl<'a> Search<'a> {
             path.push(action);
         }
         (path, state)
-    }
-}
-
-impl Origin {
-    fn of(parent: usize, action: usize) -> Self {
-        let (Ok(parent), Ok(action)) = (u32::try_from(parent), u16::try_from(action)) else {
-            panic!("state {parent} or its action {action} has no number: narrow the scope")
-        };
-        Self { parent, action }
     }
 }
