@@ -130,6 +130,9 @@ pub struct Version {
     pub context: VersionVector,
     /// The value; `None` is a tombstone.
     pub value: Option<Value>,
+    /// How often the record had been updated with this write, where the strategy counts that; else 0.
+    #[serde(default)]
+    pub updates: u32,
 }
 
 impl Version {
@@ -146,11 +149,12 @@ impl Version {
     }
 
     /// Forgets the metadata by which conflicts are detected and decided, as when a row is frozen, reloaded or its
-    /// history purged: the version is older than any other ([`Stamp::UNKNOWN`]) and knew of nothing. What comes later
-    /// may still know of it, by its dot.
+    /// history purged: the version is older than any other ([`Stamp::UNKNOWN`]), knew of nothing and counts no updates.
+    /// What comes later may still know of it, by its dot.
     pub fn forget(&mut self) {
         self.stamp = Stamp::UNKNOWN;
         self.context = VersionVector::new();
+        self.updates = 0;
     }
 
     /// Whether the version's metadata were forgotten.

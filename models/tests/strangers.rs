@@ -87,11 +87,11 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn entry() -> impl Strategy<Value = Arc<Entry>> {
-    let parts = (key(), write(), replica(), number(), any::<i64>(), number(), vector());
+    let parts = (key(), write(), replica(), number(), any::<i64>(), number(), vector(), number());
     (parts, prop::option::of(value()), prop::option::of(value())).prop_map(
-        |((key, write, origin, position, time_us, logical, context), value, before)| {
+        |((key, write, origin, position, time_us, logical, context, updates), value, before)| {
             let (dot, stamp) = (Dot { origin, position }, Stamp { time_us, logical });
-            Arc::new(Entry { key, version: Version { write, dot, stamp, context, value }, before })
+            Arc::new(Entry { key, version: Version { write, dot, stamp, context, value, updates }, before })
         },
     )
 }

@@ -216,6 +216,7 @@ mod tests {
             stamp: Stamp::default(),
             context: VersionVector::new(),
             value: Some(value.clone()),
+            updates: 0,
         };
         Arc::new(Entry { key: "k".into(), version, before: None })
     }

@@ -87,6 +87,7 @@ mod tests {
                 stamp: Stamp::default(),
                 context: VersionVector::new(),
                 value: None,
+                updates: 0,
             };
             log.push(Arc::new(Entry { key: "k".into(), version, before: None }));
         }

@@ -304,10 +304,11 @@ impl Replica {
             if self.config.strategy.resolver().ships_before_image() { current.cloned() } else { None };
         let on = cell.map(|cell| cell.versions.iter().map(|held| held.write).collect()).unwrap_or_default();
         let context = self.context_of(request, cell);
+        let updates = self.updates_with_one_more(cell);
         let knew = self.applied.clone();
         let dot = self.next_dot(out);
         let stamp = self.clock.stamp(now);
-        let version = Version { write, dot, stamp, context, value };
+        let version = Version { write, dot, stamp, context, value, updates };
         self.apply(Arc::new(Entry { key: request.key.clone(), version, before }), Site::Local, Some(out));
         Reply::Written(Written { dot, stamp, knew, on, duplicate: false })
     }
@@ -328,6 +329,15 @@ impl Replica {
             None if request.operation.accumulates() => cell.map(Cell::context).unwrap_or_default(),
             None => VersionVector::new(),
         }
+    }
+
+    /// The number of updates of a record with the one that is about to be made.
+    fn updates_with_one_more(&self, cell: Option<&Cell>) -> u32 {
+        if !self.config.strategy.resolver().counts_updates() {
+            return 0;
+        }
+        let held = cell.iter().flat_map(|cell| &cell.versions).map(|held| held.updates).max();
+        held.unwrap_or(0).saturating_add(1)
     }
 
     fn next_dot(&mut self, out: &mut Outputs) -> Dot {

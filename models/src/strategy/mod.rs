@@ -4,14 +4,22 @@
 //! [`Strategy::resolver`]; scenarios, the schema and the model take it from there.
 
 mod arrival;
+mod detection;
+mod first_write_wins;
 mod home_leader;
 mod last_write_wins;
+mod leader_priority;
+mod most_updates;
 mod on_read;
 mod on_write;
 
 pub use arrival::Arrival;
+pub use detection::Detection;
+pub use first_write_wins::FirstWriteWins;
 pub use home_leader::{Fallback, HandOver, HomeLeader, Reroute};
 pub use last_write_wins::{LastWriteWins, LocalWrite, TieRule};
+pub use leader_priority::LeaderPriority;
+pub use most_updates::MostUpdates;
 pub use on_read::OnRead;
 pub use on_write::OnWrite;
 
@@ -42,6 +50,12 @@ pub enum Strategy {
     OnWrite(OnWrite),
     /// Concurrent versions are kept side by side until a reader resolves them.
     OnRead(OnRead),
+    /// Of versions in conflict the one with the earliest stamp wins.
+    FirstWriteWins(FirstWriteWins),
+    /// Of versions in conflict the one of the most important leader wins.
+    LeaderPriority(LeaderPriority),
+    /// Of versions in conflict the one with the most updates wins.
+    MostUpdates(MostUpdates),
 }
 
 /// Where a version meets the cell.
@@ -122,6 +136,11 @@ pub trait Resolve {
         false
     }
 
+    /// Whether versions carry the number of updates of their record.
+    fn counts_updates(&self) -> bool {
+        false
+    }
+
     /// Whether a leader may take this value.
     ///
     /// # Errors
@@ -144,7 +163,16 @@ pub trait Resolve {
 
 impl Strategy {
     /// The names of all strategies, as scenarios spell them.
-    pub const NAMES: [&'static str; 5] = ["arrival", "home-leader", "lww", "on-write", "on-read"];
+    pub const NAMES: [&'static str; 8] = [
+        "arrival",
+        "home-leader",
+        "lww",
+        "on-write",
+        "on-read",
+        "first-write-wins",
+        "leader-priority",
+        "most-updates",
+    ];
 
     /// The implementation.
     #[must_use]
@@ -155,6 +183,9 @@ impl Strategy {
             Self::Lww(strategy) => strategy,
             Self::OnWrite(strategy) => strategy,
             Self::OnRead(strategy) => strategy,
+            Self::FirstWriteWins(strategy) => strategy,
+            Self::LeaderPriority(strategy) => strategy,
+            Self::MostUpdates(strategy) => strategy,
         }
     }
 
@@ -167,6 +198,9 @@ impl Strategy {
             Self::Lww(_) => "lww",
             Self::OnWrite(_) => "on-write",
             Self::OnRead(_) => "on-read",
+            Self::FirstWriteWins(_) => "first-write-wins",
+            Self::LeaderPriority(_) => "leader-priority",
+            Self::MostUpdates(_) => "most-updates",
         }
     }
 
@@ -182,7 +216,12 @@ impl Strategy {
         match self {
             Self::OnWrite(on_write) => Some(on_write.handler),
             Self::OnRead(on_read) => Some(on_read.handler),
-            Self::Arrival(_) | Self::HomeLeader(_) | Self::Lww(_) => None,
+            Self::Arrival(_)
+            | Self::HomeLeader(_)
+            | Self::Lww(_)
+            | Self::FirstWriteWins(_)
+            | Self::LeaderPriority(_)
+            | Self::MostUpdates(_) => None,
         }
     }
 

@@ -56,6 +56,8 @@ bad! {
     a_replica_that_does_not_exist: with("[nemesis.kill]\nreplica = \"F\"\nat = [\"1s\"]\ndown = \"1s\"");
     a_clock_of_a_follower:
         with("[cluster]\nfollowers = [{ of = [\"A\"] }]\n[nemesis.clock]\nreplica = \"D\"\nby = \"1s\"");
+    a_priority_of_strangers:
+        "name = \"x\"\n[strategy.leader-priority]\norder = [\"C\", \"E\", \"C\"]\n[workload.register]\n";
     a_handler_that_does_not_fit: "name = \"x\"\n[strategy.on-write]\nhandler = \"delta\"\n[workload.register]\n";
     a_reader_that_adds_changes: "name = \"x\"\n[strategy.on-read]\nhandler = \"delta\"\n[workload.counter]\n";
     several_mistakes_at_once: with("[clients]\ncount = 0\nrate = -1\n[cluster.link]\nloss_ppm = 2000000");
