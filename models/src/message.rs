@@ -5,6 +5,7 @@ use crate::{
     id::{Dot, LinkId, LogPosition, ReplicaId, WriteId},
     operation::{ExecuteError, Operation},
     strategy::{Decision, Site},
+    tags::Tag,
     value::{Key, Value},
     version::{Version, VersionVector},
 };
@@ -128,6 +129,9 @@ pub struct Entry {
     pub version: Version,
     /// The value that it was made from, where the strategy ships it.
     pub before: Option<Value>,
+    /// The additions to a set that it takes back, where the strategy ships them.
+    #[serde(default)]
+    pub removes: Vec<Tag>,
 }
 
 /// A message along a replication link.

@@ -3,8 +3,10 @@
 use crate::{
     clock::Stamp,
     id::{Dot, LogPosition, MAX_REPLICAS, ReplicaId, WriteId},
+    tags::Tags,
     value::Value,
 };
+use alloc::boxed::Box;
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use smallvec::SmallVec;
@@ -177,13 +179,15 @@ pub struct Cell {
     pub versions: Versions,
     /// The value that a handler made of the versions, if one did. `Some(None)` is a deletion by a handler.
     pub merged: Option<Option<Value>>,
+    /// The additions to the record, if it is an observed-remove set.
+    pub tags: Option<Box<Tags>>,
 }
 
 impl Cell {
     /// A cell of one version.
     #[must_use]
     pub fn of(version: Version) -> Self {
-        Self { versions: SmallVec::from_iter([version]), merged: None }
+        Self { versions: SmallVec::from_iter([version]), merged: None, tags: None }
     }
 
     /// The one value to show: the merged one, else that of the first version. Siblings have no one value: see

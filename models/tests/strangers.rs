@@ -14,6 +14,7 @@ use quarrel_models::{
     replica::{Config, Replica},
     session::{Session, SessionInput},
     strategy::{HandOver, HomeLeader, LastWriteWins, OnRead, OnWrite, Reroute, Strategy as Rule},
+    tags::Tag,
     topology::{Follower, Graph, Propagation, Topology},
     value::{Key, Value},
     version::{Version, VersionVector},
@@ -91,7 +92,13 @@ fn entry() -> impl Strategy<Value = Arc<Entry>> {
     (parts, prop::option::of(value()), prop::option::of(value())).prop_map(
         |((key, write, origin, position, time_us, logical, context, updates), value, before)| {
             let (dot, stamp) = (Dot { origin, position }, Stamp { time_us, logical });
-            Arc::new(Entry { key, version: Version { write, dot, stamp, context, value, updates }, before })
+            let removes = before.iter().map(|element| Tag { element: element.clone(), write }).collect();
+            Arc::new(Entry {
+                key,
+                version: Version { write, dot, stamp, context, value, updates },
+                before,
+                removes,
+            })
         },
     )
 }

@@ -44,7 +44,8 @@ fn any_versions() -> impl Strategy<Value = Vec<Version>> {
 fn after<'a>(rule: &Rule, versions: impl IntoIterator<Item = &'a Version>) -> Cell {
     let mut cell = Cell::default();
     for version in versions {
-        let incoming = Incoming { version: version.clone(), before: None, counted: false };
+        let incoming =
+            Incoming { version: version.clone(), before: None, removes: Vec::new(), counted: false };
         rule.resolver().install(&mut cell, incoming, Site::Remote);
     }
     cell

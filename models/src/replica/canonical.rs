@@ -20,6 +20,7 @@ impl Replica {
                 (version.dot, version.is_forgotten()).hash(hasher);
             }
             cell.merged.hash(hasher);
+            cell.tags.hash(hasher);
         }
         self.seen.hash(hasher);
         self.homes.hash(hasher);

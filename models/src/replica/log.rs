@@ -89,7 +89,7 @@ mod tests {
                 value: None,
                 updates: 0,
             };
-            log.push(Arc::new(Entry { key: "k".into(), version, before: None }));
+            log.push(Arc::new(Entry { key: "k".into(), version, before: None, removes: Vec::new() }));
         }
         log
     }

@@ -25,7 +25,7 @@ use crate::{
         TraceEvent, Written,
     },
     random::{FNV_OFFSET, fnv1a_step},
-    strategy::{Incoming, Site, Strategy},
+    strategy::{Incoming, Shipment, Site, Strategy},
     topology::Graph,
     value::Key,
     version::{Cell, Version, VersionVector},
@@ -292,16 +292,15 @@ impl Replica {
         if siblings && request.operation.accumulates() {
             return Reply::Refused(Refusal::Siblings);
         }
-        let current = cell.and_then(Cell::value);
-        let value = match request.operation.execute(current) {
+        let value = match request.operation.execute(cell.and_then(Cell::value)) {
             Ok(value) => value,
             Err(error) => return Reply::Refused(Refusal::Execute(error)),
         };
-        if let Err(error) = self.config.strategy.resolver().accept(value.as_ref()) {
-            return Reply::Refused(Refusal::Execute(error));
-        }
-        let before =
-            if self.config.strategy.resolver().ships_before_image() { current.cloned() } else { None };
+        let shipment = match self.config.strategy.resolver().ship(cell, &request.operation, value) {
+            Ok(shipment) => shipment,
+            Err(error) => return Reply::Refused(Refusal::Execute(error)),
+        };
+        let Shipment { value, before, removes } = shipment;
         let on = cell.map(|cell| cell.versions.iter().map(|held| held.write).collect()).unwrap_or_default();
         let context = self.context_of(request, cell);
         let updates = self.updates_with_one_more(cell);
@@ -309,7 +308,8 @@ impl Replica {
         let dot = self.next_dot(out);
         let stamp = self.clock.stamp(now);
         let version = Version { write, dot, stamp, context, value, updates };
-        self.apply(Arc::new(Entry { key: request.key.clone(), version, before }), Site::Local, Some(out));
+        let entry = Entry { key: request.key.clone(), version, before, removes };
+        self.apply(Arc::new(entry), Site::Local, Some(out));
         Reply::Written(Written { dot, stamp, knew, on, duplicate: false })
     }
 
@@ -359,7 +359,7 @@ impl Replica {
         let strategy = self.config.strategy.resolver();
         let counted = site == Site::Remote && strategy.counts_effects() && self.seen.contains(write);
         self.seen.insert(write, Remembered { dot, stamp, knew: entry.version.context.clone() });
-        let incoming = Incoming { version: entry.version.clone(), before: entry.before.clone(), counted };
+        let incoming = Incoming::of(&entry, counted);
         let cell = self.store.entry(entry.key.clone()).or_default();
         let outcome = strategy.install(cell, incoming, site);
         let event = if counted {

@@ -4,6 +4,7 @@
 //! [`Strategy::resolver`]; scenarios, the schema and the model take it from there.
 
 mod arrival;
+mod crdt;
 mod detection;
 mod first_write_wins;
 mod home_leader;
@@ -14,6 +15,7 @@ mod on_read;
 mod on_write;
 
 pub use arrival::Arrival;
+pub use crdt::{Crdt, DataType};
 pub use detection::Detection;
 pub use first_write_wins::FirstWriteWins;
 pub use home_leader::{Fallback, HandOver, HomeLeader, Reroute};
@@ -28,10 +30,13 @@ use crate::{
     fate::Fate,
     handler::{Effect, Handler},
     id::WriteId,
-    operation::ExecuteError,
+    message::Entry,
+    operation::{ExecuteError, Operation},
+    tags::Tag,
     value::Value,
     version::{Cell, Version},
 };
+use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +61,8 @@ pub enum Strategy {
     LeaderPriority(LeaderPriority),
     /// Of versions in conflict the one with the most updates wins.
     MostUpdates(MostUpdates),
+    /// Data types whose concurrent operations commute.
+    Crdt(Crdt),
 }
 
 /// Where a version meets the cell.
@@ -73,11 +80,39 @@ pub enum Site {
 pub struct Incoming {
     /// The version.
     pub version: Version,
-    /// The value that the write was made from, where the strategy ships it: see [`Resolve::ships_before_image`].
+    /// The value that the write was made from, where the strategy ships it: see [`Resolve::ship`].
     pub before: Option<Value>,
+    /// The additions to a set that the write takes back, where the strategy ships them.
+    pub removes: Vec<Tag>,
     /// Whether another copy of the write is counted here already: a retry that two leaders took. Only where
     /// [`Resolve::counts_effects`].
     pub counted: bool,
+}
+
+impl Incoming {
+    pub(crate) fn of(entry: &Entry, counted: bool) -> Self {
+        let Entry { key: _, version, before, removes } = entry;
+        Self { version: version.clone(), before: before.clone(), removes: removes.clone(), counted }
+    }
+}
+
+/// What a leader ships of a write beside its identity.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shipment {
+    /// The value of the version; `None` is a tombstone.
+    pub value: Option<Value>,
+    /// The value that the write was made from, where those who apply it need that.
+    pub before: Option<Value>,
+    /// The additions to a set that the write takes back.
+    pub removes: Vec<Tag>,
+}
+
+impl Shipment {
+    /// The value alone.
+    #[must_use]
+    pub const fn of(value: Option<Value>) -> Self {
+        Self { value, before: None, removes: Vec::new() }
+    }
 }
 
 /// What became of a version at one replica.
@@ -113,6 +148,14 @@ impl Outcome {
     pub(crate) const fn against(decision: Decision, write: WriteId, recorded: bool) -> Self {
         Self { decision, against: Some(write), recorded }
     }
+
+    /// Where effects are added up, an overtaken version still counts.
+    pub(crate) fn merged_if_overtaken(self) -> Self {
+        match self.decision {
+            Decision::Discarded => Self { decision: Decision::Merged, ..self },
+            _ => self,
+        }
+    }
 }
 
 /// What every strategy answers.
@@ -125,9 +168,17 @@ pub trait Resolve {
         ClockKind::Wall
     }
 
-    /// Whether replicas ship the value that a write was made from.
-    fn ships_before_image(&self) -> bool {
-        false
+    /// What a leader ships of a write that it has just executed on this cell, with this result.
+    ///
+    /// # Errors
+    /// [`ExecuteError`] if the strategy could not merge such a write with others: then it is refused.
+    fn ship(
+        &self,
+        _cell: Option<&Cell>,
+        _operation: &Operation,
+        value: Option<Value>,
+    ) -> Result<Shipment, ExecuteError> {
+        Ok(Shipment::of(value))
     }
 
     /// Whether applying the same write twice changes the result, so that replicas must tell a retry that two leaders
@@ -139,14 +190,6 @@ pub trait Resolve {
     /// Whether versions carry the number of updates of their record.
     fn counts_updates(&self) -> bool {
         false
-    }
-
-    /// Whether a leader may take this value.
-    ///
-    /// # Errors
-    /// [`ExecuteError::WrongKind`] if the strategy could not merge it with others.
-    fn accept(&self, _value: Option<&Value>) -> Result<(), ExecuteError> {
-        Ok(())
     }
 
     /// The losing fates that the strategy's contract permits.
@@ -163,7 +206,7 @@ pub trait Resolve {
 
 impl Strategy {
     /// The names of all strategies, as scenarios spell them.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 9] = [
         "arrival",
         "home-leader",
         "lww",
@@ -172,6 +215,7 @@ impl Strategy {
         "first-write-wins",
         "leader-priority",
         "most-updates",
+        "crdt",
     ];
 
     /// The implementation.
@@ -186,6 +230,7 @@ impl Strategy {
             Self::FirstWriteWins(strategy) => strategy,
             Self::LeaderPriority(strategy) => strategy,
             Self::MostUpdates(strategy) => strategy,
+            Self::Crdt(strategy) => strategy,
         }
     }
 
@@ -201,6 +246,7 @@ impl Strategy {
             Self::FirstWriteWins(_) => "first-write-wins",
             Self::LeaderPriority(_) => "leader-priority",
             Self::MostUpdates(_) => "most-updates",
+            Self::Crdt(_) => "crdt",
         }
     }
 
@@ -210,7 +256,8 @@ impl Strategy {
         if let Self::OnRead(on_read) = self { Some(on_read.handler) } else { None }
     }
 
-    /// The handler that makes one value of concurrent versions, wherever it runs; none where one version wins.
+    /// The handler that makes one value of concurrent versions, wherever it runs; none where one version wins, and
+    /// where the data type itself knows how.
     #[must_use]
     pub const fn handler(&self) -> Option<Handler> {
         match self {
@@ -221,16 +268,27 @@ impl Strategy {
             | Self::Lww(_)
             | Self::FirstWriteWins(_)
             | Self::LeaderPriority(_)
-            | Self::MostUpdates(_) => None,
+            | Self::MostUpdates(_)
+            | Self::Crdt(_) => None,
         }
     }
 
     /// Whether an effect of this kind survives every conflict.
     #[must_use]
     pub const fn keeps(&self, effect: Effect) -> bool {
-        match self.handler() {
-            Some(handler) => handler.keeps(effect),
-            None => false,
+        match (self, self.handler()) {
+            (Self::Crdt(crdt), _) => crdt.data_type.keeps(effect),
+            (_, Some(handler)) => handler.keeps(effect),
+            (_, None) => false,
+        }
+    }
+
+    /// Whether one value is made of concurrent versions, wherever that happens: then no version beats another one.
+    #[must_use]
+    pub const fn merges(&self) -> bool {
+        match self {
+            Self::Crdt(crdt) => crdt.data_type.merges(),
+            _ => self.handler().is_some(),
         }
     }
 

@@ -1,11 +1,14 @@
 //! What the environment and the command line can change of a scenario: one line per setting.
 
-use super::{Durability, Scenario, Span, validate::handlers_for};
+use super::{
+    Durability, Scenario, Span,
+    validate::{data_type_for, handlers_for},
+};
 use quarrel_models::{
     id::ReplicaId,
     strategy::{
-        Arrival, FirstWriteWins, HomeLeader, LastWriteWins, LeaderPriority, MostUpdates, OnRead, OnWrite,
-        Strategy,
+        Arrival, Crdt, DataType, FirstWriteWins, HomeLeader, LastWriteWins, LeaderPriority, MostUpdates,
+        OnRead, OnWrite, Strategy,
     },
     topology::{Follower, Topology},
 };
@@ -154,6 +157,10 @@ fn set_strategy(scenario: &mut Scenario, StrategyName(name): StrategyName) {
         "first-write-wins" => Strategy::FirstWriteWins(FirstWriteWins::default()),
         "leader-priority" => Strategy::LeaderPriority(LeaderPriority::default()),
         "most-updates" => Strategy::MostUpdates(MostUpdates::default()),
+        // Where no type fits, the check of the scenario says so.
+        "crdt" => Strategy::Crdt(Crdt {
+            data_type: data_type_for(&scenario.workload).unwrap_or(DataType::MvRegister),
+        }),
         "on-write" => Strategy::OnWrite(OnWrite { handler: handler(false) }),
         _ => Strategy::OnRead(OnRead { handler: handler(true) }),
     };

@@ -58,6 +58,10 @@ bad! {
         with("[cluster]\nfollowers = [{ of = [\"A\"] }]\n[nemesis.clock]\nreplica = \"D\"\nby = \"1s\"");
     a_priority_of_strangers:
         "name = \"x\"\n[strategy.leader-priority]\norder = [\"C\", \"E\", \"C\"]\n[workload.register]\n";
+    a_data_type_that_does_not_fit:
+        "name = \"x\"\n[strategy.crdt]\ntype = \"or-set\"\n[workload.counter]\n";
+    a_calendar_without_a_data_type:
+        "name = \"x\"\n[strategy.crdt]\ntype = \"or-set\"\n[workload.calendar]\n";
     a_handler_that_does_not_fit: "name = \"x\"\n[strategy.on-write]\nhandler = \"delta\"\n[workload.register]\n";
     a_reader_that_adds_changes: "name = \"x\"\n[strategy.on-read]\nhandler = \"delta\"\n[workload.counter]\n";
     several_mistakes_at_once: with("[clients]\ncount = 0\nrate = -1\n[cluster.link]\nloss_ppm = 2000000");
@@ -163,6 +167,17 @@ fn another_strategy_gets_the_handler_that_fits() {
     let resolved = Resolved::resolve("small.toml", SMALL, &Overrides::default(), &flags, TEST_MARKS).unwrap();
     assert_eq!(resolved.scenario.strategy.to_string(), "on-write (union)");
     assert_eq!(resolved.origin("strategy.on-write.handler"), Origin::Flag("--strategy"));
+}
+
+#[test]
+fn every_strategy_can_be_asked_for_by_its_name() {
+    for name in Strategy::NAMES {
+        let strategy = <StrategyName as FromText>::from_text(name).ok();
+        let flags = Overrides { strategy, ..Overrides::default() };
+        let none = Overrides::default();
+        let resolved = Resolved::resolve("small.toml", SMALL, &none, &flags, TEST_MARKS).unwrap();
+        assert_eq!(resolved.scenario.strategy.name(), name);
+    }
 }
 
 #[test]

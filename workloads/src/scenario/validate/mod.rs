@@ -9,6 +9,7 @@ mod nemesis;
 mod strategy;
 mod workload;
 
+pub use strategy::data_type_for;
 pub use workload::handlers_for;
 
 use super::{Scenario, problem::Problem};

@@ -1,16 +1,31 @@
 //! The strategy's own parameters.
 
 use super::Problems;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Workload};
 use quarrel_models::{
     id::ReplicaId,
-    strategy::{LeaderPriority, Strategy},
+    strategy::{DataType, LeaderPriority, Strategy},
 };
+
+/// The data type whose operations are those of the workload, if there is one.
+#[must_use]
+pub fn data_type_for(workload: &Workload) -> Option<DataType> {
+    match workload {
+        Workload::Register(_) => Some(DataType::MvRegister),
+        Workload::Set(_) => Some(DataType::OrSet),
+        Workload::Counter(_) => Some(DataType::Counter),
+        Workload::Calendar(_) => None,
+    }
+}
 
 /// Checks what a strategy says of the cluster.
 pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
-    if let Strategy::LeaderPriority(LeaderPriority { order, .. }) = &scenario.strategy {
-        check_order(order, scenario.cluster.leaders, problems);
+    match &scenario.strategy {
+        Strategy::LeaderPriority(LeaderPriority { order, .. }) => {
+            check_order(order, scenario.cluster.leaders, problems);
+        }
+        Strategy::Crdt(crdt) => check_data_type(crdt.data_type, &scenario.workload, problems),
+        _ => {}
     }
 }
 
@@ -31,4 +46,21 @@ fn check_order(order: &[ReplicaId], leaders: usize, problems: &mut Problems) {
             "name each leader at most once, such as `order = [\"B\", \"A\"]`: the rest come after them",
         );
     }
+}
+
+fn check_data_type(data_type: DataType, workload: &Workload, problems: &mut Problems) {
+    let fitting = data_type_for(workload);
+    if fitting == Some(data_type) {
+        return;
+    }
+    let help = match fitting {
+        Some(fitting) => format!("write `type = \"{}\"`", fitting.name()),
+        None => format!("no data type fits `{}`: write `[strategy.on-write]` instead", workload.name()),
+    };
+    problems.add(
+        "strategy.crdt.type",
+        format!("`{}` has no operations like those of the workload `{}`", data_type.name(), workload.name()),
+        "does not fit",
+        help,
+    );
 }
