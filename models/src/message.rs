@@ -132,6 +132,9 @@ pub struct Entry {
     /// The additions to a set that it takes back, where the strategy ships them.
     #[serde(default)]
     pub removes: Vec<Tag>,
+    /// Whether it changes or deletes a row that its leader held; else it is an insertion.
+    #[serde(default)]
+    pub update: bool,
 }
 
 /// A message along a replication link.
@@ -360,6 +363,15 @@ pub enum TraceEvent {
         /// The record.
         key: Key,
         /// The deletion.
+        write: WriteId,
+        /// Where it entered the cluster.
+        dot: Dot,
+    },
+    /// An update misses its row: nothing more of that leader's log is applied until the row is there.
+    Stalled {
+        /// The record.
+        key: Key,
+        /// The update.
         write: WriteId,
         /// Where it entered the cluster.
         dot: Dot,

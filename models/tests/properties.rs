@@ -19,8 +19,9 @@ use quarrel_models::{
     replica::{Config, Replica},
     session::{Outcome, SessionInput},
     strategy::{
-        Arrival, Crdt, DataType, Detection, FirstWriteWins, HandOver, HomeLeader, LastWriteWins,
-        LeaderPriority, LocalWrite, MostUpdates, OnRead, OnWrite, Reroute, Strategy as Rule, TieRule,
+        Arrival, Crdt, DataType, DeletePolicy, Detection, FirstWriteWins, HandOver, HomeLeader,
+        LastWriteWins, LeaderPriority, LocalWrite, MissingRow, MostUpdates, OnRead, OnWrite, Reroute, Rows,
+        Strategy as Rule, TieRule,
     },
     tags::Tag,
     topology::{Follower, Graph, Propagation, Topology},
@@ -153,6 +154,19 @@ fn any_calm_action() -> impl Strategy<Value = Action> {
 
 fn any_calm_schedule() -> impl Strategy<Value = Schedule> {
     prop::collection::vec(any_calm_action(), 1..30).prop_map(Schedule)
+}
+
+/// Writes of which a quarter are deletions, and nothing but the order of deliveries.
+fn any_deleting_schedule() -> impl Strategy<Value = Schedule> {
+    let write = (0..CLIENTS, any::<bool>(), any::<bool>()).prop_map(|(client, one, other)| Action::Begin {
+        client,
+        key: 0,
+        choice: if one && other { 255 } else { 0 },
+        number: 0,
+    });
+    let deliver = (0..12_usize).prop_map(|link| Action::Deliver { link, forth: true, frames: 1 });
+    let action = prop_oneof![2 => write, 3 => deliver, 1 => (1..9_u64).prop_map(|ms| Action::Wait { ms })];
+    prop::collection::vec(action, 1..30).prop_map(Schedule)
 }
 
 fn any_forgetful_schedule() -> impl Strategy<Value = Schedule> {
@@ -564,6 +578,14 @@ impl Run {
         Ok(())
     }
 
+    /// Every live replica has applied what the others have.
+    fn check_everything_delivered(&self) -> Result<(), TestCaseError> {
+        let mut applied: Vec<_> = self.rig.live().map(Replica::applied).collect();
+        applied.dedup();
+        prop_assert!(applied.len() < 2, "{applied:?}");
+        Ok(())
+    }
+
     fn check_positions(&self) -> Result<(), TestCaseError> {
         prop_assert_eq!(self.reused, None, "a position is given away twice");
         Ok(())
@@ -592,6 +614,17 @@ fn on_read(handler: Handler) -> Rule {
     Rule::OnRead(OnRead { handler })
 }
 
+fn any_rows() -> impl Strategy<Value = Rows> {
+    let deletes = [DeletePolicy::Tombstone, DeletePolicy::Hard, DeletePolicy::DeleteWins];
+    let missing = [MissingRow::Upsert, MissingRow::Skip, MissingRow::Stall];
+    (prop::sample::select(deletes.to_vec()), prop::sample::select(missing.to_vec()))
+        .prop_map(|(deletes, missing)| Rows { deletes, missing })
+}
+
+fn lww_with(rows: Rows) -> Rule {
+    Rule::Lww(LastWriteWins { rows, ..LastWriteWins::default() })
+}
+
 fn crdt(data_type: DataType) -> Rule {
     Rule::Crdt(Crdt { data_type })
 }
@@ -601,16 +634,20 @@ fn removes(run: &mut Run) {
 }
 
 fn first_write_wins(detection: Detection) -> Rule {
-    Rule::FirstWriteWins(FirstWriteWins { detection })
+    Rule::FirstWriteWins(FirstWriteWins { detection, ..FirstWriteWins::default() })
 }
 
 /// The order is not that of the alphabet, which breaks ties elsewhere.
 fn leader_priority(detection: Detection) -> Rule {
-    Rule::LeaderPriority(LeaderPriority { detection, order: vec![ReplicaId(2), ReplicaId(0)] })
+    Rule::LeaderPriority(LeaderPriority {
+        detection,
+        order: vec![ReplicaId(2), ReplicaId(0)],
+        ..LeaderPriority::default()
+    })
 }
 
 fn most_updates(detection: Detection) -> Rule {
-    Rule::MostUpdates(MostUpdates { detection })
+    Rule::MostUpdates(MostUpdates { detection, ..MostUpdates::default() })
 }
 
 /// Those of the strategies that pick a winner which converge, beside last write wins.
@@ -631,7 +668,7 @@ fn fenced() -> Rule {
 /// Any strategy with the kind of operations that fits it.
 fn any_rule() -> impl Strategy<Value = (Rule, Handler)> {
     prop_oneof![
-        Just((Rule::Arrival(Arrival {}), Handler::Latest)),
+        Just((Rule::Arrival(Arrival::default()), Handler::Latest)),
         Just((Rule::Lww(LastWriteWins::default()), Handler::Latest)),
         Just((first_write_wins(Detection::VersionVectors), Handler::Latest)),
         Just((leader_priority(Detection::VersionVectors), Handler::Latest)),
@@ -645,6 +682,8 @@ fn any_rule() -> impl Strategy<Value = (Rule, Handler)> {
             Rule::HomeLeader(HomeLeader { hand_over: HandOver::Drained, ..HomeLeader::default() }),
             Handler::Latest
         )),
+        any_rows().prop_map(|rows| (Rule::Arrival(Arrival { rows }), Handler::Latest)),
+        any_rows().prop_map(|rows| (lww_with(rows), Handler::Latest)),
         Just((crdt(DataType::Counter), Handler::Delta)),
         Just((crdt(DataType::OrSet), Handler::Union)),
         Just((crdt(DataType::MvRegister), Handler::Latest)),
@@ -713,6 +752,19 @@ proptest! {
         shape in any_shape(), rule in converging_winners(), schedule in any_schedule()
     ) {
         played(shape, rule, Handler::Latest, &schedule).check_convergence()?;
+    }
+
+    /// Whatever waits for its row gets it in the end, since somebody inserted it, and a tombstone is a row.
+    #[test]
+    fn a_log_that_waits_for_a_row_goes_on_in_the_end(
+        shape in any_shape(), deleting in any_deleting_schedule(), schedule in any_schedule()
+    ) {
+        let stalling = lww_with(Rows { missing: MissingRow::Stall, ..Rows::default() });
+        for schedule in [deleting, schedule] {
+            let run = played(shape, stalling.clone(), Handler::Latest, &schedule);
+            run.check_convergence()?;
+            run.check_everything_delivered()?;
+        }
     }
 
     #[test]
@@ -888,7 +940,7 @@ fn the_law_of_convergence_fails_where_a_frame_is_lost_for_good() {
 #[test]
 fn the_law_of_convergence_fails_for_strategies_that_diverge() {
     for rule in [
-        Rule::Arrival(Arrival {}),
+        Rule::Arrival(Arrival::default()),
         lww(TieRule::None, LocalWrite::Merge),
         lww(TieRule::NodeId, LocalWrite::Unconditional),
     ] {
@@ -934,6 +986,29 @@ fn the_law_of_the_newest_values_fails_where_one_side_wins() {
     let calm = (Just(Shape::Mesh), any_forgetful_schedule());
     let siblings = (crdt(DataType::MvRegister), Handler::Latest);
     assert!(some_breaks(2000, &calm, siblings, forgets, Run::check_nothing_but_the_newest));
+}
+
+#[test]
+fn the_law_of_convergence_fails_for_other_rows_than_tombstones_and_upserts() {
+    let plain = Rows::default();
+    let storm = (any_shape(), any_deleting_schedule());
+    for rows in [
+        Rows { deletes: DeletePolicy::Hard, ..plain },
+        Rows { deletes: DeletePolicy::DeleteWins, ..plain },
+        Rows { missing: MissingRow::Skip, ..plain },
+    ] {
+        let rule = (lww_with(rows), Handler::Latest);
+        assert!(some_breaks(3000, &storm, rule, |_| {}, Run::check_convergence), "{rows}");
+    }
+}
+
+#[test]
+fn the_law_of_stalled_logs_fails_where_rows_vanish() {
+    let vanishing = lww_with(Rows { deletes: DeletePolicy::Hard, missing: MissingRow::Stall });
+    let storm = (any_shape(), any_deleting_schedule());
+    for law in [Run::check_convergence, Run::check_everything_delivered] {
+        assert!(some_breaks(1000, &storm, (vanishing.clone(), Handler::Latest), |_| {}, law));
+    }
 }
 
 #[test]

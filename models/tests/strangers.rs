@@ -13,7 +13,10 @@ use quarrel_models::{
     operation::Operation,
     replica::{Config, Replica},
     session::{Session, SessionInput},
-    strategy::{HandOver, HomeLeader, LastWriteWins, OnRead, OnWrite, Reroute, Strategy as Rule},
+    strategy::{
+        Crdt, DataType, DeletePolicy, HandOver, HomeLeader, LastWriteWins, MissingRow, MostUpdates, OnRead,
+        OnWrite, Reroute, Rows, Strategy as Rule,
+    },
     tags::Tag,
     topology::{Follower, Graph, Propagation, Topology},
     value::{Key, Value},
@@ -98,6 +101,7 @@ fn entry() -> impl Strategy<Value = Arc<Entry>> {
                 version: Version { write, dot, stamp, context, value, updates },
                 before,
                 removes,
+                update: updates % 2 == 1,
             })
         },
     )
@@ -162,6 +166,13 @@ fn rule() -> impl Strategy<Value = Rule> {
         Just(home(Reroute::Forward, HandOver::Immediate)),
         Just(home(Reroute::Follow, HandOver::Drained)),
         Just(home(Reroute::Follow, HandOver::Fenced)),
+        Just(Rule::Lww(LastWriteWins {
+            rows: Rows { deletes: DeletePolicy::Hard, missing: MissingRow::Stall },
+            ..LastWriteWins::default()
+        })),
+        Just(Rule::MostUpdates(MostUpdates::default())),
+        prop::sample::select(vec![DataType::Counter, DataType::OrSet, DataType::MvRegister])
+            .prop_map(|data_type| Rule::Crdt(Crdt { data_type })),
         prop::sample::select(&Handler::ALL[..]).prop_map(|handler| Rule::OnWrite(OnWrite { handler })),
         prop::sample::select(&Handler::ALL[..]).prop_map(|handler| Rule::OnRead(OnRead { handler })),
     ]

@@ -9,8 +9,8 @@ use quarrel_models::{
     clock::Stamp,
     id::{ClientId, Dot, ReplicaId, WriteId},
     strategy::{
-        Arrival, Detection, FirstWriteWins, Incoming, LastWriteWins, LeaderPriority, MostUpdates, Site,
-        Strategy as Rule, TieRule,
+        Arrival, Decision, DeletePolicy, Detection, FirstWriteWins, Incoming, LastWriteWins, LeaderPriority,
+        MissingRow, MostUpdates, Rows, Site, Strategy as Rule, TieRule,
     },
     version::{Cell, Version, VersionVector},
 };
@@ -44,23 +44,32 @@ fn any_versions() -> impl Strategy<Value = Vec<Version>> {
 fn after<'a>(rule: &Rule, versions: impl IntoIterator<Item = &'a Version>) -> Cell {
     let mut cell = Cell::default();
     for version in versions {
-        let incoming =
-            Incoming { version: version.clone(), before: None, removes: Vec::new(), counted: false };
-        rule.resolver().install(&mut cell, incoming, Site::Remote);
+        let incoming = Incoming {
+            version: version.clone(),
+            before: None,
+            removes: Vec::new(),
+            update: false,
+            counted: false,
+        };
+        rule.install(&mut cell, incoming, Site::Remote);
     }
     cell
 }
 
 fn first_write_wins(detection: Detection) -> Rule {
-    Rule::FirstWriteWins(FirstWriteWins { detection })
+    Rule::FirstWriteWins(FirstWriteWins { detection, ..FirstWriteWins::default() })
 }
 
 fn leader_priority(detection: Detection, order: &[u8]) -> Rule {
-    Rule::LeaderPriority(LeaderPriority { detection, order: order.iter().copied().map(ReplicaId).collect() })
+    Rule::LeaderPriority(LeaderPriority {
+        detection,
+        order: order.iter().copied().map(ReplicaId).collect(),
+        ..LeaderPriority::default()
+    })
 }
 
 fn most_updates(detection: Detection) -> Rule {
-    Rule::MostUpdates(MostUpdates { detection })
+    Rule::MostUpdates(MostUpdates { detection, ..MostUpdates::default() })
 }
 
 fn comparators() -> Vec<Rule> {
@@ -101,7 +110,7 @@ proptest! {
 fn the_law_of_order_fails_for_arrival_and_without_a_tie_rule() {
     let [left, right] = [version(0, 1, 7, 0, &[]), version(1, 1, 7, 0, &[])];
     for rule in [
-        Rule::Arrival(Arrival {}),
+        Rule::Arrival(Arrival::default()),
         Rule::Lww(LastWriteWins { tie: TieRule::None, ..LastWriteWins::default() }),
     ] {
         assert_ne!(after(&rule, [&left, &right]), after(&rule, [&right, &left]), "{rule}");
@@ -169,4 +178,55 @@ fn without_detection_an_update_loses_to_what_it_was_made_on() {
             assert_eq!(after(&rule, [&first, &on_top]).versions[0].dot, winner, "{rule}");
         }
     }
+}
+
+#[test]
+fn a_strategy_says_what_is_special_about_its_rows() {
+    let rows = |deletes, missing| Rows { deletes, missing };
+    let texts = [
+        (rows(DeletePolicy::Tombstone, MissingRow::Upsert), "arrival", "lww (wall clock)"),
+        (
+            rows(DeletePolicy::Hard, MissingRow::Skip),
+            "arrival (hard deletes, missing rows skipped)",
+            "lww (wall clock, hard deletes, missing rows skipped)",
+        ),
+        (
+            rows(DeletePolicy::DeleteWins, MissingRow::Stall),
+            "arrival (deletes win, missing rows stall)",
+            "lww (wall clock, deletes win, missing rows stall)",
+        ),
+    ];
+    for (rows, arrival, lww) in texts {
+        assert_eq!(Rule::Arrival(Arrival { rows }).to_string(), arrival);
+        assert_eq!(Rule::Lww(LastWriteWins { rows, ..LastWriteWins::default() }).to_string(), lww);
+    }
+}
+
+#[test]
+fn of_a_deletion_and_a_write_in_conflict_the_deletion_wins_and_no_other_conflict_changes() {
+    let rows = Rows { deletes: DeletePolicy::DeleteWins, ..Rows::default() };
+    let rule = Rule::Lww(LastWriteWins { rows, ..LastWriteWins::default() });
+    let deletion = Version { value: None, ..version(0, 1, 1, 0, &[]) };
+    let later = version(1, 1, 9, 0, &[]);
+    let on_top = version(2, 1, 5, 0, &[deletion.dot]);
+    let held = |versions: [&Version; 2]| after(&rule, versions).versions[0].dot;
+    assert_eq!([held([&deletion, &later]), held([&later, &deletion])], [deletion.dot; 2]);
+    assert_eq!([held([&deletion, &on_top]), held([&on_top, &deletion])], [on_top.dot; 2]);
+    let older = version(2, 2, 2, 0, &[]);
+    assert_eq!([held([&older, &later]), held([&later, &older])], [later.dot; 2]);
+}
+
+#[test]
+fn an_update_of_a_missing_row_is_skipped_and_an_insertion_is_not() {
+    let rows = Rows { missing: MissingRow::Skip, ..Rows::default() };
+    let rule = Rule::Arrival(Arrival { rows });
+    let install = |update, site| {
+        let version = version(0, 2, 1, 0, &[]);
+        let incoming = Incoming { version, before: None, removes: Vec::new(), update, counted: false };
+        rule.install(&mut Cell::default(), incoming, site).decision
+    };
+    assert_eq!(install(true, Site::Remote), Decision::Skipped);
+    assert_eq!(install(false, Site::Remote), Decision::Applied);
+    // A leader executes a write on what it has: nothing is missing there.
+    assert_eq!(install(true, Site::Local), Decision::Applied);
 }

@@ -218,7 +218,7 @@ mod tests {
             value: Some(value.clone()),
             updates: 0,
         };
-        Arc::new(Entry { key: "k".into(), version, before: None, removes: Vec::new() })
+        Arc::new(Entry { key: "k".into(), version, before: None, removes: Vec::new(), update: false })
     }
 
     #[tokio::test]

@@ -25,6 +25,10 @@ impl Replica {
         self.seen.hash(hasher);
         self.homes.hash(hasher);
         self.waiting.hash(hasher);
+        self.stalls.len().hash(hasher);
+        for (origin, stalled) in &self.stalls {
+            (origin, stalled.end()).hash(hasher);
+        }
         self.links.iter().filter(|link| link.up).for_each(|link| self.hash_ahead(link, hasher));
     }
 

@@ -89,7 +89,13 @@ mod tests {
                 value: None,
                 updates: 0,
             };
-            log.push(Arc::new(Entry { key: "k".into(), version, before: None, removes: Vec::new() }));
+            log.push(Arc::new(Entry {
+                key: "k".into(),
+                version,
+                before: None,
+                removes: Vec::new(),
+                update: false,
+            }));
         }
         log
     }

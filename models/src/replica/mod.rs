@@ -5,7 +5,7 @@
 //! strategy decides what each version does to the record. Relays pass on what they applied *and* what they discarded.
 //!
 //! The rooms: `log` the logs by origin, `links` sending and acknowledging, `home` who takes a record's writes, `seen`
-//! idempotency keys, `amnesia` what is forgotten on purpose, `recovery` the way back from the write-ahead log,
+//! idempotency keys, `stall` logs that wait for a row, `amnesia` what is forgotten on purpose, `recovery` the way back from the write-ahead log,
 //! `canonical` what a fingerprint covers.
 
 mod amnesia;
@@ -16,6 +16,7 @@ mod links;
 mod log;
 mod recovery;
 mod seen;
+mod stall;
 
 use crate::{
     clock::{Now, StampClock},
@@ -36,6 +37,7 @@ use home::Homes;
 use links::{Greeting, OutLink};
 use log::OriginLog;
 use seen::{Remembered, Seen};
+use stall::Stalls;
 
 /// Where outputs go: the caller's buffer, reused from step to step.
 pub type Outputs = Vec<Output>;
@@ -104,6 +106,7 @@ pub struct Replica {
     seen: Seen,
     homes: Homes,
     waiting: Vec<Waiting>,
+    stalls: Stalls,
     /// The position up to which this leader's log is reserved.
     reserved: LogPosition,
     /// The position before the next write of this leader.
@@ -132,6 +135,7 @@ impl Replica {
             seen: Seen::default(),
             homes: Homes::default(),
             waiting: Vec::new(),
+            stalls: Stalls::new(),
             reserved: 0,
             position: 0,
             config,
@@ -150,6 +154,7 @@ impl Replica {
             Input::Collect => self.collect(Some(out)),
             Input::Forget => self.forget(Some(out)),
         }
+        self.resume_stalled(now, out);
     }
 
     /// Its name.
@@ -303,12 +308,13 @@ impl Replica {
         let Shipment { value, before, removes } = shipment;
         let on = cell.map(|cell| cell.versions.iter().map(|held| held.write).collect()).unwrap_or_default();
         let context = self.context_of(request, cell);
+        let update = cell.is_some_and(|cell| !cell.is_deleted());
         let updates = self.updates_with_one_more(cell);
         let knew = self.applied.clone();
         let dot = self.next_dot(out);
         let stamp = self.clock.stamp(now);
         let version = Version { write, dot, stamp, context, value, updates };
-        let entry = Entry { key: request.key.clone(), version, before, removes };
+        let entry = Entry { key: request.key.clone(), version, before, removes, update };
         self.apply(Arc::new(entry), Site::Local, Some(out));
         Reply::Written(Written { dot, stamp, knew, on, duplicate: false })
     }
@@ -361,7 +367,10 @@ impl Replica {
         self.seen.insert(write, Remembered { dot, stamp, knew: entry.version.context.clone() });
         let incoming = Incoming::of(&entry, counted);
         let cell = self.store.entry(entry.key.clone()).or_default();
-        let outcome = strategy.install(cell, incoming, site);
+        let outcome = self.config.strategy.install(cell, incoming, site);
+        if cell.versions.is_empty() {
+            self.store.remove(&entry.key);
+        }
         let event = if counted {
             TraceEvent::Duplicate { write, dot }
         } else {
@@ -413,7 +422,7 @@ impl Replica {
         if !self.acks_due.contains(&from) {
             self.acks_due.push(from);
         }
-        let known = self.applied.get(origin);
+        let known = self.received(origin);
         // A gap means a lost frame: what follows it is sent again. A replica never applies its own writes again.
         if origin == self.me || origin.index() >= self.logs.len() || known < after {
             return;
@@ -423,9 +432,8 @@ impl Replica {
         }
         let mut news = false;
         for entry in entries {
-            if entry.version.dot.origin == origin && entry.version.dot.position > self.applied.get(origin) {
-                self.apply(entry, Site::Remote, Some(out));
-                news = true;
+            if entry.version.dot.origin == origin && entry.version.dot.position > self.received(origin) {
+                news |= self.take_in(from, entry, out);
             }
         }
         if news {

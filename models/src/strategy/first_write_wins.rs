@@ -1,7 +1,7 @@
 //! First write wins: of versions in conflict the one with the earliest stamp stays, as with pglogical's
 //! `first_update_wins`.
 
-use super::{Detection, Incoming, Outcome, Resolve, Site};
+use super::{Detection, Incoming, Outcome, Resolve, Rows, Site};
 use crate::{
     fate::Fate,
     version::{Cell, Version},
@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub struct FirstWriteWins {
     /// What counts as a conflict. Without detection a record can never be changed but by a clock that is behind.
     pub detection: Detection,
+    /// How rows are deleted and missed.
+    pub rows: Rows,
 }
 
 /// The earlier stamp wins; of equal ones the lesser leader, then the earlier position: [`Version::dot`].
@@ -26,6 +28,10 @@ fn order(version: &Version, other: &Version) -> Ordering {
 impl Resolve for FirstWriteWins {
     fn install(&self, cell: &mut Cell, incoming: Incoming, _site: Site) -> Outcome {
         self.detection.keep_one(cell, incoming, order)
+    }
+
+    fn rows(&self) -> Rows {
+        self.rows
     }
 
     fn permits(&self) -> &'static [Fate] {

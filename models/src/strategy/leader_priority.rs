@@ -1,7 +1,7 @@
 //! Leader priority: of versions in conflict the one of the more important leader wins, as with Bucardo's list of
 //! databases ("C A B").
 
-use super::{Detection, Incoming, Outcome, Resolve, Site};
+use super::{Detection, Incoming, Outcome, Resolve, Rows, Site};
 use crate::{
     fate::Fate,
     id::ReplicaId,
@@ -21,6 +21,8 @@ pub struct LeaderPriority {
     /// The leaders, the most important first. Those that are not named come after those that are, A before B.
     #[cfg_attr(feature = "schema", schemars(with = "Vec<alloc::string::String>"))]
     pub order: Vec<ReplicaId>,
+    /// How rows are deleted and missed.
+    pub rows: Rows,
 }
 
 impl LeaderPriority {
@@ -41,6 +43,10 @@ impl LeaderPriority {
 impl Resolve for LeaderPriority {
     fn install(&self, cell: &mut Cell, incoming: Incoming, _site: Site) -> Outcome {
         self.detection.keep_one(cell, incoming, |version, other| self.compare(version, other))
+    }
+
+    fn rows(&self) -> Rows {
+        self.rows
     }
 
     fn permits(&self) -> &'static [Fate] {

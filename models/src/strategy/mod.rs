@@ -13,6 +13,7 @@ mod leader_priority;
 mod most_updates;
 mod on_read;
 mod on_write;
+mod rows;
 
 pub use arrival::Arrival;
 pub use crdt::{Crdt, DataType};
@@ -24,6 +25,7 @@ pub use leader_priority::LeaderPriority;
 pub use most_updates::MostUpdates;
 pub use on_read::OnRead;
 pub use on_write::OnWrite;
+pub use rows::{DeletePolicy, MissingRow, Rows};
 
 use crate::{
     clock::ClockKind,
@@ -84,6 +86,8 @@ pub struct Incoming {
     pub before: Option<Value>,
     /// The additions to a set that the write takes back, where the strategy ships them.
     pub removes: Vec<Tag>,
+    /// Whether its leader made it on a row: see [`MissingRow`].
+    pub update: bool,
     /// Whether another copy of the write is counted here already: a retry that two leaders took. Only where
     /// [`Resolve::counts_effects`].
     pub counted: bool,
@@ -91,8 +95,9 @@ pub struct Incoming {
 
 impl Incoming {
     pub(crate) fn of(entry: &Entry, counted: bool) -> Self {
-        let Entry { key: _, version, before, removes } = entry;
-        Self { version: version.clone(), before: before.clone(), removes: removes.clone(), counted }
+        let Entry { key: _, version, before, removes, update } = entry;
+        let (version, before, removes) = (version.clone(), before.clone(), removes.clone());
+        Self { version, before, removes, update: *update, counted }
     }
 }
 
@@ -127,6 +132,8 @@ pub enum Decision {
     Merged,
     /// It is kept beside what was held.
     Sibling,
+    /// It updates a row that is not there, and was dropped.
+    Skipped,
 }
 
 /// The decision, and the version that it was made against.
@@ -160,8 +167,14 @@ impl Outcome {
 
 /// What every strategy answers.
 pub trait Resolve {
-    /// Puts a version into the cell, or not. Total and deterministic.
+    /// Puts a version into the cell, or not, by the strategy's own rules: see [`Strategy::install`]. Total and
+    /// deterministic.
     fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome;
+
+    /// How rows are deleted and missed.
+    fn rows(&self) -> Rows {
+        Rows::default()
+    }
 
     /// The clock that stamps writes.
     fn clock(&self) -> ClockKind {
@@ -232,6 +245,12 @@ impl Strategy {
             Self::MostUpdates(strategy) => strategy,
             Self::Crdt(strategy) => strategy,
         }
+    }
+
+    /// Puts a version into the cell, or not. An empty cell afterwards is no record. Total and deterministic.
+    pub fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome {
+        let strategy = self.resolver();
+        strategy.rows().install(strategy, cell, incoming, site)
     }
 
     /// The strategy's name, as scenarios spell it.
@@ -308,7 +327,12 @@ impl fmt::Display for Strategy {
             }
         }
         let variant = alloc::format!("{}", Variant(self.resolver()));
+        let rows = alloc::format!("{}", self.resolver().rows());
         f.write_str(self.name())?;
-        if variant.is_empty() { Ok(()) } else { write!(f, " ({variant})") }
+        match (variant.as_str(), rows.as_str()) {
+            ("", "") => Ok(()),
+            ("", words) | (words, "") => write!(f, " ({words})"),
+            (variant, rows) => write!(f, " ({variant}, {rows})"),
+        }
     }
 }

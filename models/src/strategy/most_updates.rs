@@ -5,7 +5,7 @@
 //! ([`Version::updates`]). So whatever knew of a version has the greater number, and detection changes nothing, as
 //! long as nobody forgets numbers: with a row that is gone at once, or with its metadata, the count begins anew.
 
-use super::{Detection, Incoming, Outcome, Resolve, Site};
+use super::{Detection, Incoming, Outcome, Resolve, Rows, Site};
 use crate::{
     fate::Fate,
     version::{Cell, Version},
@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub struct MostUpdates {
     /// What counts as a conflict.
     pub detection: Detection,
+    /// How rows are deleted and missed.
+    pub rows: Rows,
 }
 
 /// The greater number wins; of equal ones the later stamp, then the greater leader, then the later position.
@@ -35,6 +37,10 @@ impl Resolve for MostUpdates {
 
     fn counts_updates(&self) -> bool {
         true
+    }
+
+    fn rows(&self) -> Rows {
+        self.rows
     }
 
     fn permits(&self) -> &'static [Fate] {

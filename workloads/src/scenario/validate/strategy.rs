@@ -4,7 +4,7 @@ use super::Problems;
 use crate::scenario::{Scenario, Workload};
 use quarrel_models::{
     id::ReplicaId,
-    strategy::{DataType, LeaderPriority, Strategy},
+    strategy::{DataType, DeletePolicy, Detection, LeaderPriority, Strategy},
 };
 
 /// The data type whose operations are those of the workload, if there is one.
@@ -27,6 +27,7 @@ pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
         Strategy::Crdt(crdt) => check_data_type(crdt.data_type, &scenario.workload, problems),
         _ => {}
     }
+    check_deletes(&scenario.strategy, problems);
 }
 
 /// A priority names leaders of the cluster, each once.
@@ -62,5 +63,28 @@ fn check_data_type(data_type: DataType, workload: &Workload, problems: &mut Prob
         format!("`{}` has no operations like those of the workload `{}`", data_type.name(), workload.name()),
         "does not fit",
         help,
+    );
+}
+
+/// A deletion that wins over concurrent writes must be told from one that they knew of.
+fn check_deletes(strategy: &Strategy, problems: &mut Problems) {
+    let detects = match strategy {
+        Strategy::Arrival(_) => false,
+        Strategy::FirstWriteWins(winner) => winner.detection != Detection::None,
+        Strategy::LeaderPriority(winner) => winner.detection != Detection::None,
+        Strategy::MostUpdates(winner) => winner.detection != Detection::None,
+        _ => true,
+    };
+    if detects || strategy.resolver().rows().deletes != DeletePolicy::DeleteWins {
+        return;
+    }
+    problems.add(
+        format!("strategy.{}.rows.deletes", strategy.name()),
+        format!("`{}` detects no conflicts here, so no deletion can win one", strategy.name()),
+        "needs detection",
+        match strategy {
+            Strategy::Arrival(_) => "write `deletes = \"tombstone\"`, or use `[strategy.lww]`",
+            _ => "write `detection = \"version-vectors\"`, or `deletes = \"tombstone\"`",
+        },
     );
 }
