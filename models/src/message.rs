@@ -5,6 +5,7 @@ use crate::{
     id::{Dot, LinkId, LogPosition, ReplicaId, WriteId},
     operation::{ExecuteError, Operation},
     strategy::{Decision, Site},
+    tags::Tag,
     value::{Key, Value},
     version::{Version, VersionVector},
 };
@@ -128,6 +129,12 @@ pub struct Entry {
     pub version: Version,
     /// The value that it was made from, where the strategy ships it.
     pub before: Option<Value>,
+    /// The additions to a set that it takes back, where the strategy ships them.
+    #[serde(default)]
+    pub removes: Vec<Tag>,
+    /// Whether it changes or deletes a row that its leader held; else it is an insertion.
+    #[serde(default)]
+    pub update: bool,
 }
 
 /// A message along a replication link.
@@ -232,6 +239,10 @@ pub enum Record {
     /// No position up to this one is free after a restart: a leader that may lose the tail of its log must not give a
     /// position away twice. The shell makes this record durable at once, whatever it does with the others.
     Reserve(LogPosition),
+    /// All tombstones were forgotten.
+    Collect,
+    /// The conflict metadata of all versions were forgotten.
+    Forget,
 }
 
 /// What a replica is told.
@@ -265,6 +276,12 @@ pub enum Input {
     Flush,
     /// Time has passed.
     Tick,
+    /// Forget all tombstones, as a purge job does, whatever the peers have seen: records of which nothing but deleted
+    /// versions is held. An older write that arrives later finds no record, and nothing to lose to.
+    Collect,
+    /// Forget the conflict metadata of all versions held, as when rows are reloaded or their history is purged: they
+    /// are older than any other and knew of nothing. Values, identities and positions stay.
+    Forget,
 }
 
 /// What a replica wants done. The order matters: what a `Persist` holds must be as durable as the node promises before
@@ -340,5 +357,28 @@ pub enum TraceEvent {
         after: LogPosition,
         /// Entries up to this position are gone.
         kept_after: LogPosition,
+    },
+    /// A tombstone was forgotten.
+    Collected {
+        /// The record.
+        key: Key,
+        /// The deletion.
+        write: WriteId,
+        /// Where it entered the cluster.
+        dot: Dot,
+    },
+    /// An update misses its row: nothing more of that leader's log is applied until the row is there.
+    Stalled {
+        /// The record.
+        key: Key,
+        /// The update.
+        write: WriteId,
+        /// Where it entered the cluster.
+        dot: Dot,
+    },
+    /// The conflict metadata of the versions held were forgotten.
+    Forgot {
+        /// The number of records whose metadata are gone.
+        records: u64,
     },
 }

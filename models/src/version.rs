@@ -3,8 +3,10 @@
 use crate::{
     clock::Stamp,
     id::{Dot, LogPosition, MAX_REPLICAS, ReplicaId, WriteId},
+    tags::Tags,
     value::Value,
 };
+use alloc::boxed::Box;
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use smallvec::SmallVec;
@@ -130,6 +132,9 @@ pub struct Version {
     pub context: VersionVector,
     /// The value; `None` is a tombstone.
     pub value: Option<Value>,
+    /// How often the record had been updated with this write, where the strategy counts that; else 0.
+    #[serde(default)]
+    pub updates: u32,
 }
 
 impl Version {
@@ -143,6 +148,21 @@ impl Version {
     #[must_use]
     pub fn is_concurrent_with(&self, other: &Self) -> bool {
         !self.knew(other) && !other.knew(self)
+    }
+
+    /// Forgets the metadata by which conflicts are detected and decided, as when a row is frozen, reloaded or its
+    /// history purged: the version is older than any other ([`Stamp::UNKNOWN`]), knew of nothing and counts no updates.
+    /// What comes later may still know of it, by its dot.
+    pub fn forget(&mut self) {
+        self.stamp = Stamp::UNKNOWN;
+        self.context = VersionVector::new();
+        self.updates = 0;
+    }
+
+    /// Whether the version's metadata were forgotten.
+    #[must_use]
+    pub fn is_forgotten(&self) -> bool {
+        self.stamp == Stamp::UNKNOWN
     }
 }
 
@@ -159,13 +179,15 @@ pub struct Cell {
     pub versions: Versions,
     /// The value that a handler made of the versions, if one did. `Some(None)` is a deletion by a handler.
     pub merged: Option<Option<Value>>,
+    /// The additions to the record, if it is an observed-remove set.
+    pub tags: Option<Box<Tags>>,
 }
 
 impl Cell {
     /// A cell of one version.
     #[must_use]
     pub fn of(version: Version) -> Self {
-        Self { versions: SmallVec::from_iter([version]), merged: None }
+        Self { versions: SmallVec::from_iter([version]), merged: None, tags: None }
     }
 
     /// The one value to show: the merged one, else that of the first version. Siblings have no one value: see
@@ -176,6 +198,13 @@ impl Cell {
             Some(merged) => merged.as_ref(),
             None => self.versions.first().and_then(|version| version.value.as_ref()),
         }
+    }
+
+    /// Whether nothing is left but tombstones.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.merged.as_ref().is_none_or(Option::is_none)
+            && self.versions.iter().all(|held| held.value.is_none())
     }
 
     /// What a client that has read this cell knows of the record: its versions and all that they knew.

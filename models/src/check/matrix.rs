@@ -77,7 +77,7 @@ pub fn strategies() -> Vec<(Strategy, Workload)> {
     let lww = LastWriteWins::default;
     let home = HomeLeader::default;
     let registers = [
-        Strategy::Arrival(Arrival {}),
+        Strategy::Arrival(Arrival::default()),
         Strategy::HomeLeader(HomeLeader { reroute: Reroute::Forward, ..home() }),
         Strategy::HomeLeader(home()),
         Strategy::HomeLeader(HomeLeader { fallback: Fallback::Lww, ..home() }),

@@ -35,13 +35,19 @@ impl Replica {
             key.hash(hasher);
             cell.versions.len().hash(hasher);
             for version in &cell.versions {
-                version.dot.hash(hasher);
+                // All but what was forgotten follows from the entry at that position.
+                (version.dot, version.is_forgotten()).hash(hasher);
             }
             cell.merged.hash(hasher);
+            cell.tags.hash(hasher);
         }
         self.seen.hash(hasher);
         self.homes.hash(hasher);
         self.waiting.hash(hasher);
+        self.stalls.len().hash(hasher);
+        for (origin, stalled) in &self.stalls {
+            (origin, stalled.end()).hash(hasher);
+        }
         self.links.iter().filter(|link| link.up).for_each(|link| self.hash_ahead(link, hasher));
     }
 
