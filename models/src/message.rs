@@ -265,6 +265,12 @@ pub enum Input {
     Flush,
     /// Time has passed.
     Tick,
+    /// An operator, or whoever balances the load, asks this leader to become the home of a record. Only where homes
+    /// follow their writers can a home move.
+    TakeHome {
+        /// The record.
+        key: Key,
+    },
 }
 
 /// What a replica wants done. The order matters: what a `Persist` holds must be as durable as the node promises before

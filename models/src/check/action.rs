@@ -59,6 +59,53 @@ pub enum Action {
         /// Which.
         replica: ReplicaId,
     },
+    /// A wall clock jumps, relative to where it stands.
+    Step {
+        /// Whose.
+        replica: ReplicaId,
+        /// By how much, milliseconds; back when negative.
+        by_ms: i8,
+    },
+    /// The first message of a link arrives, and stays under way to arrive once more.
+    Duplicate {
+        /// The link.
+        link: LinkId,
+    },
+    /// A message of a link arrives before those ahead of it.
+    Overtake {
+        /// The link.
+        link: LinkId,
+        /// How many are ahead of it, from 1.
+        ahead: u8,
+    },
+    /// The connection of a link on which something was lost breaks and is made anew: what the receiver lacks is sent
+    /// again.
+    Reconnect {
+        /// The link.
+        link: LinkId,
+    },
+    /// A link is cut: what is under way on it is lost, and no new connection is made.
+    Cut {
+        /// The link.
+        link: LinkId,
+    },
+    /// A link that was cut is whole again.
+    Heal {
+        /// The link.
+        link: LinkId,
+    },
+    /// The nemesis asks a leader to become the home of the record, although no client moved.
+    TakeHome {
+        /// The new home.
+        replica: ReplicaId,
+    },
+    /// A replica dies, and the last records of its log with it: they were acknowledged before they were durable.
+    LoseTail {
+        /// Which.
+        replica: ReplicaId,
+        /// How many records are lost, from 1.
+        records: u8,
+    },
 }
 
 impl fmt::Display for Action {
@@ -75,6 +122,17 @@ impl fmt::Display for Action {
             Self::Crash { replica } => write!(f, "{replica} dies for good"),
             Self::Stop { replica } => write!(f, "{replica} dies"),
             Self::Restart { replica } => write!(f, "{replica} restarts"),
+            Self::Step { replica, by_ms } => write!(f, "clock {replica} jumps {by_ms:+} ms"),
+            Self::Duplicate { link } => write!(f, "deliver {link}, to come once more"),
+            Self::Overtake { link, ahead } => write!(f, "deliver {link} past {ahead}"),
+            Self::Reconnect { link } => write!(f, "reconnect {link}"),
+            Self::Cut { link } => write!(f, "cut {link}"),
+            Self::Heal { link } => write!(f, "heal {link}"),
+            Self::TakeHome { replica } => write!(f, "{replica} is made the home"),
+            Self::LoseTail { replica, records: 1 } => write!(f, "{replica} dies and loses its last record"),
+            Self::LoseTail { replica, records } => {
+                write!(f, "{replica} dies and loses its last {records} records")
+            }
         }
     }
 }

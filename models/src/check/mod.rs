@@ -12,6 +12,7 @@
 mod action;
 mod facade;
 mod fates;
+mod faults;
 pub mod matrix;
 mod property;
 mod scope;

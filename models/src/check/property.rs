@@ -73,7 +73,7 @@ impl Property {
     #[must_use]
     pub fn judge(self, world: &World, state: &State) -> Judgement {
         // Without two acknowledged writes there is nothing to tell apart.
-        if state.acknowledged().nth(1).is_none() || !state.is_quiescent() {
+        if state.acknowledged().nth(1).is_none() || !world.is_quiescent(state) {
             return Judgement::Silent;
         }
         let holds = match self {

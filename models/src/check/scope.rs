@@ -88,6 +88,25 @@ pub struct Faults {
     pub crashes: u8,
     /// How often a replica may die and restart on what it persisted.
     pub restarts: u8,
+    /// How far a clock may jump, milliseconds, relative to where it stands; a jump is a change of a clock.
+    pub steps_ms: Vec<i8>,
+    /// All wall clocks tell time in steps of so many milliseconds, so that writes may get equal stamps; 0 and 1 are as
+    /// fine as time itself.
+    pub coarse_ms: u8,
+    /// How often a message may be delivered twice.
+    pub duplicates: u8,
+    /// Whether any message of a link may be delivered next. A message that came too early is lost, and sent again when
+    /// nothing else is under way on the link.
+    pub unordered: bool,
+    /// How often a link may be cut; it may heal at any time, and in a quiescent state it has.
+    pub cuts: u8,
+    /// How often the nemesis may ask a leader to become the home of the record. Only homes that follow can move.
+    pub hand_overs: u8,
+    /// How often a replica may die and lose the tail of its log, as a leader does that acknowledges a write before its
+    /// record is durable.
+    pub tail_losses: u8,
+    /// The most records that are lost with a tail.
+    pub tail_records: u8,
 }
 
 /// What becomes of acknowledgements between replicas.

@@ -123,12 +123,27 @@ pub(super) struct Budgets {
     pub(super) relocations: u8,
     pub(super) crashes: u8,
     pub(super) restarts: u8,
+    pub(super) duplicates: u8,
+    pub(super) cuts: u8,
+    pub(super) hand_overs: u8,
+    pub(super) tail_losses: u8,
 }
 
 impl Budgets {
     pub(super) const fn new(writes: u8, faults: &Faults) -> Self {
-        let Faults { clock_changes, relocations, crashes, restarts, .. } = *faults;
-        Self { writes, clock_changes, relocations, crashes, restarts }
+        let Faults { clock_changes, relocations, crashes, restarts, duplicates, cuts, .. } = *faults;
+        let Faults { hand_overs, tail_losses, .. } = *faults;
+        Self {
+            writes,
+            clock_changes,
+            relocations,
+            crashes,
+            restarts,
+            duplicates,
+            cuts,
+            hand_overs,
+            tail_losses,
+        }
     }
 }
 
@@ -149,6 +164,8 @@ pub struct State {
     /// All entries ever made, in the order of their making. Their number is the time.
     pub(super) entries: Vec<Arc<Entry>>,
     pub(super) budgets: Budgets,
+    /// The links that are cut, one bit a link.
+    pub(super) cut: u64,
     /// No part of the canonical form.
     pub(super) trail: Option<Arc<Trail>>,
 }
@@ -195,13 +212,14 @@ impl State {
         self.phase(replica) == Phase::Live
     }
 
-    /// Whether nothing is under way that could still arrive, and every replica that restarts has done so. Requests
-    /// that wait for something that never comes do not count: all that time can still do is refuse them.
+    /// Whether nothing is under way that could still arrive, no link is cut, and every replica that restarts has done
+    /// so. Requests that wait for something that never comes do not count: all that time can still do is refuse them.
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
         self.wires.iter().all(|wire| wire.forth.is_empty() && wire.back.is_empty())
             && self.clients.iter().all(|client| client.calls.is_empty())
             && self.nodes.iter().all(|node| node.phase != Phase::Down)
+            && self.cut == 0
     }
 
     pub(super) fn has_entry(&self, dot: Dot) -> bool {
@@ -212,9 +230,12 @@ impl State {
     #[must_use]
     pub fn canonical(&self) -> Canonical {
         let mut form = Canonical::default();
-        self.budgets.hash(&mut form);
+        (self.budgets, self.cut).hash(&mut form);
         for node in &self.nodes {
             (node.phase, node.offset_ms).hash(&mut form);
+            if self.budgets.tail_losses > 0 {
+                hash_disk(&node.disk, &mut form);
+            }
             match &node.form {
                 Some(known) => form.write(known),
                 None => form.write(&Node::form_of(&node.replica).0),
@@ -233,6 +254,17 @@ impl State {
             entry.hash(&mut form);
         }
         form
+    }
+}
+
+/// Which records would be lost with a tail: replicas that are equal otherwise may have come to it in different orders.
+fn hash_disk(disk: &[Record], form: &mut Canonical) {
+    disk.len().hash(form);
+    for record in disk {
+        match record {
+            Record::Entry(entry) => entry.version.dot.hash(form),
+            other => other.hash(form),
+        }
     }
 }
 
@@ -361,8 +393,28 @@ mod tests {
             faults(moves.clone(), small(Strategy::HomeLeader(fenced), Topology::Ring)),
             faults(moves, Scope { workload: Workload::Counter, ..pair(delta) }),
             faults(restart, Scope { workload: Workload::Set, ..pair(siblings()) }),
+            faults(links(), Scope { acknowledgements: acks, ..pair(wall()) }),
+            faults(Faults { tail_losses: 1, tail_records: 2, ..Faults::default() }, pair(wall())),
+            faults(
+                Faults { hand_overs: 1, duplicates: 1, ..Faults::default() },
+                small(
+                    Strategy::HomeLeader(HomeLeader {
+                        hand_over: HandOver::Drained,
+                        ..HomeLeader::default()
+                    }),
+                    Topology::Ring,
+                ),
+            ),
         ];
         scopes.into_iter().map(|scope| World::new(scope).unwrap()).collect()
+    }
+
+    fn wall() -> Strategy {
+        Strategy::Lww(LastWriteWins::default())
+    }
+
+    fn links() -> Faults {
+        Faults { duplicates: 1, unordered: true, cuts: 1, ..Faults::default() }
     }
 
     fn siblings() -> Strategy {
@@ -371,8 +423,8 @@ mod tests {
 
     /// All there is to a state, but for what all replicas have in common.
     fn whole(state: &State) -> String {
-        let State { nodes, wires, clients, issued, entries, budgets, trail: _ } = state;
-        let text = format!("{nodes:?}{wires:?}{clients:?}{issued:?}{entries:?}{budgets:?}");
+        let State { nodes, wires, clients, issued, entries, budgets, cut, trail: _ } = state;
+        let text = format!("{nodes:?}{wires:?}{clients:?}{issued:?}{entries:?}{budgets:?}{cut}");
         let mut parts = text.split("config: Config");
         let first = String::from(parts.next().unwrap_or_default());
         parts.fold(first, |text, part| text + part.split_once("me: ").map_or(part, |(_, rest)| rest))

@@ -19,10 +19,14 @@ use alloc::{sync::Arc, vec, vec::Vec};
 use smallvec::SmallVec;
 
 /// The record.
-const KEY: &str = "k";
+pub(super) const KEY: &str = "k";
 
 /// What one entry takes: the true time is the number of entries made so far.
 const TICK_US: i64 = 1000;
+
+/// How many log positions a leader reserves that may lose the tail of its log: more than a world has writes, and so
+/// few that the positions stay small.
+const RESERVE: u32 = 20;
 
 /// A small world: its bounds, laid out and ready to run.
 #[derive(Debug, Clone)]
@@ -44,7 +48,8 @@ impl World {
             return Err(ScopeError::InFlightWithoutOverlap);
         }
         let graph = Graph::new(&scope.topology, scope.leaders, Vec::new(), scope.propagation)?;
-        let config = Arc::new(Config::new(graph, scope.strategy.clone()));
+        let reserve = if scope.faults.tail_losses > 0 { RESERVE } else { 0 };
+        let config = Arc::new(Config { reserve, ..Config::new(graph, scope.strategy.clone()) });
         Ok(Self { scope, config })
     }
 
@@ -54,7 +59,11 @@ impl World {
         &self.scope
     }
 
-    fn links(&self) -> &[LinkId] {
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn links(&self) -> &[LinkId] {
         self.config.graph.links()
     }
 
@@ -102,6 +111,7 @@ impl World {
             issued: vec![None; self.scope.clients * usize::from(self.scope.writes)],
             entries: Vec::new(),
             budgets: Budgets::new(self.scope.writes, &self.scope.faults),
+            cut: 0,
             trail: None,
         };
         for &link in self.links() {
@@ -120,6 +130,7 @@ impl World {
                 actions.push(Action::Acknowledge { link });
             }
         }
+        self.link_faults(state, actions);
         for client in &state.clients {
             let name = client.session.client();
             actions.extend(client.calls.iter().map(|call| Action::Arrive { client: name, at: call.at }));
@@ -170,6 +181,7 @@ impl World {
         {
             let offsets = self.scope.faults.offsets_ms.iter().filter(|&&offset| offset != node.offset_ms);
             actions.extend(offsets.map(|&offset_ms| Action::Clock { replica, offset_ms }));
+            self.clock_steps(node, actions);
         }
         if budgets.crashes > 0 && others_live {
             actions.push(Action::Crash { replica });
@@ -177,6 +189,8 @@ impl World {
         if budgets.restarts > 0 {
             actions.push(Action::Stop { replica });
         }
+        self.tail_losses(state, node, actions);
+        self.hand_overs(state, node, actions);
     }
 
     /// What then is.
@@ -216,6 +230,14 @@ impl World {
                 self.kill(s, replica, Phase::Down);
             }
             Action::Restart { replica } => self.restart(s, replica),
+            Action::Step { .. }
+            | Action::Duplicate { .. }
+            | Action::Overtake { .. }
+            | Action::Reconnect { .. }
+            | Action::Cut { .. }
+            | Action::Heal { .. }
+            | Action::TakeHome { .. }
+            | Action::LoseTail { .. } => self.strike(s, action),
         }
         state.nodes.iter_mut().for_each(Node::keep_form);
         state
@@ -224,12 +246,10 @@ impl World {
     // Replicas.
 
     /// Lets a live replica take an input, and sends what is pending.
-    fn feed(&self, state: &mut State, at: ReplicaId, input: Input) {
+    pub(super) fn feed(&self, state: &mut State, at: ReplicaId, input: Input) {
         for input in [input, Input::Flush] {
-            let tick_us = i64::try_from(state.entries.len()).unwrap_or(i64::MAX) * TICK_US;
+            let now = self.now(state, at);
             let node = &mut state.nodes[at.index()];
-            // Timeouts are not modelled, so the time that they look at stands still.
-            let now = Now { wall_us: tick_us + i64::from(node.offset_ms) * 1000, monotonic_us: 0 };
             node.form = None;
             let mut outputs = Vec::new();
             Arc::make_mut(&mut node.replica).step(now, input, &mut outputs);
@@ -237,6 +257,15 @@ impl World {
                 self.carry_out(state, at, output);
             }
         }
+    }
+
+    /// The instant, as a replica's clocks tell it. Timeouts are not modelled, so the time that they look at stands
+    /// still.
+    fn now(&self, state: &State, at: ReplicaId) -> Now {
+        let tick_us = i64::try_from(state.entries.len()).unwrap_or(i64::MAX) * TICK_US;
+        let offset_us = i64::from(state.nodes[at.index()].offset_ms) * 1000;
+        let coarse_us = i64::from(self.scope.faults.coarse_ms.max(1)) * 1000;
+        Now { wall_us: (tick_us + offset_us).div_euclid(coarse_us) * coarse_us, monotonic_us: 0 }
     }
 
     fn carry_out(&self, state: &mut State, at: ReplicaId, output: Output) {
@@ -249,7 +278,7 @@ impl World {
                     assert!(!state.has_entry(dot), "{at} gave the position {dot} away twice");
                     state.entries.push(Arc::clone(entry));
                 }
-                if self.scope.faults.restarts > 0 {
+                if self.scope.faults.restarts > 0 || self.scope.faults.tail_losses > 0 {
                     Arc::make_mut(&mut state.nodes[at.index()].disk).push(record);
                 }
             }
@@ -265,7 +294,7 @@ impl World {
     }
 
     fn send(&self, state: &mut State, at: ReplicaId, link: LinkId, message: Message) {
-        if !state.is_live(link.from) || !state.is_live(link.to) {
+        if !state.is_live(link.from) || !state.is_live(link.to) || self.is_cut(state, link) {
             return;
         }
         let wire = &mut state.wires[place(self.links(), link)];
@@ -279,14 +308,14 @@ impl World {
     }
 
     /// Brings a link up: the hello is heard at once.
-    fn connect(&self, state: &mut State, link: LinkId) {
-        if state.is_live(link.from) && state.is_live(link.to) {
+    pub(super) fn connect(&self, state: &mut State, link: LinkId) {
+        if state.is_live(link.from) && state.is_live(link.to) && !self.is_cut(state, link) {
             self.feed(state, link.to, Input::Connected { from: link.from });
         }
     }
 
     /// A replica dies, and what is under way to and from it is lost.
-    fn kill(&self, state: &mut State, replica: ReplicaId, phase: Phase) {
+    pub(super) fn kill(&self, state: &mut State, replica: ReplicaId, phase: Phase) {
         state.nodes[replica.index()].phase = phase;
         for (place, &link) in self.links().iter().enumerate() {
             if link.from == replica || link.to == replica {
@@ -307,14 +336,20 @@ impl World {
         }
     }
 
-    fn restart(&self, state: &mut State, replica: ReplicaId) {
-        let node = &mut state.nodes[replica.index()];
-        let records = node.disk.iter().cloned();
+    /// Brings a replica to where its disk says that it was.
+    pub(super) fn recover(&self, node: &mut Node) {
+        let (replica, records) = (node.replica.id(), node.disk.iter().cloned());
         match Replica::recover(Arc::clone(&self.config), replica, records) {
             Ok(recovered) => node.replica = Arc::new(recovered),
             Err(error) => panic!("{replica} does not understand its own log: {error}"),
         }
-        (node.phase, node.form) = (Phase::Live, None);
+        node.form = None;
+    }
+
+    fn restart(&self, state: &mut State, replica: ReplicaId) {
+        let node = &mut state.nodes[replica.index()];
+        self.recover(node);
+        node.phase = Phase::Live;
         for &link in self.links() {
             if link.from == replica || link.to == replica {
                 self.connect(state, link);

@@ -145,6 +145,7 @@ impl Replica {
             Input::Peer { link, message } => self.peer(now, link, message, out),
             Input::Flush => self.flush(now, out),
             Input::Tick => self.tick(now, out),
+            Input::TakeHome { key } => self.take_home(now, key, out),
         }
     }
 
