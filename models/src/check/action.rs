@@ -106,6 +106,16 @@ pub enum Action {
         /// How many records are lost, from 1.
         records: u8,
     },
+    /// A replica forgets its tombstones.
+    Collect {
+        /// Which.
+        replica: ReplicaId,
+    },
+    /// A replica forgets the conflict metadata of what it holds.
+    Forget {
+        /// Which.
+        replica: ReplicaId,
+    },
 }
 
 impl fmt::Display for Action {
@@ -133,6 +143,8 @@ impl fmt::Display for Action {
             Self::LoseTail { replica, records } => {
                 write!(f, "{replica} dies and loses its last {records} records")
             }
+            Self::Collect { replica } => write!(f, "{replica} forgets its tombstones"),
+            Self::Forget { replica } => write!(f, "{replica} forgets its conflict metadata"),
         }
     }
 }

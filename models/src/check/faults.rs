@@ -12,6 +12,7 @@ use crate::{
     message::{Input, Record},
     strategy::Reroute,
     value::Key,
+    version::Cell,
 };
 use alloc::{sync::Arc, vec::Vec};
 
@@ -108,6 +109,21 @@ impl World {
         }
     }
 
+    /// What a replica may forget, if it has anything of the kind.
+    pub(super) fn forgettings(state: &State, node: &Node, actions: &mut Vec<Action>) {
+        let replica = node.replica.id();
+        if !Self::is_busy(state) {
+            return;
+        }
+        if state.budgets.collections > 0 && node.replica.cells().any(|(_, cell)| cell.is_deleted()) {
+            actions.push(Action::Collect { replica });
+        }
+        let remembers = |cell: &Cell| cell.versions.iter().any(|held| !held.is_forgotten());
+        if state.budgets.forgettings > 0 && node.replica.cells().any(|(_, cell)| remembers(cell)) {
+            actions.push(Action::Forget { replica });
+        }
+    }
+
     /// Carries out what stands in this file.
     pub(super) fn strike(&self, state: &mut State, action: Action) {
         match action {
@@ -149,6 +165,14 @@ impl World {
                 lose_tail(Arc::make_mut(&mut node.disk), records);
                 // What is lost is gone at once, so that the dead replica is what it will be when it restarts.
                 self.recover(node);
+            }
+            Action::Collect { replica } => {
+                state.budgets.collections -= 1;
+                self.feed(state, replica, Input::Collect);
+            }
+            Action::Forget { replica } => {
+                state.budgets.forgettings -= 1;
+                self.feed(state, replica, Input::Forget);
             }
             other => panic!("{other} is carried out elsewhere"),
         }

@@ -107,6 +107,10 @@ pub struct Faults {
     pub tail_losses: u8,
     /// The most records that are lost with a tail.
     pub tail_records: u8,
+    /// How often a replica may forget its tombstones, whatever the others have seen.
+    pub collections: u8,
+    /// How often a replica may forget the conflict metadata of what it holds.
+    pub forgettings: u8,
 }
 
 /// What becomes of acknowledgements between replicas.

@@ -127,12 +127,14 @@ pub(super) struct Budgets {
     pub(super) cuts: u8,
     pub(super) hand_overs: u8,
     pub(super) tail_losses: u8,
+    pub(super) collections: u8,
+    pub(super) forgettings: u8,
 }
 
 impl Budgets {
     pub(super) const fn new(writes: u8, faults: &Faults) -> Self {
         let Faults { clock_changes, relocations, crashes, restarts, duplicates, cuts, .. } = *faults;
-        let Faults { hand_overs, tail_losses, .. } = *faults;
+        let Faults { hand_overs, tail_losses, collections, forgettings, .. } = *faults;
         Self {
             writes,
             clock_changes,
@@ -143,6 +145,8 @@ impl Budgets {
             cuts,
             hand_overs,
             tail_losses,
+            collections,
+            forgettings,
         }
     }
 }

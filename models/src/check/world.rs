@@ -191,6 +191,7 @@ impl World {
         }
         self.tail_losses(state, node, actions);
         self.hand_overs(state, node, actions);
+        Self::forgettings(state, node, actions);
     }
 
     /// What then is.
@@ -237,7 +238,9 @@ impl World {
             | Action::Cut { .. }
             | Action::Heal { .. }
             | Action::TakeHome { .. }
-            | Action::LoseTail { .. } => self.strike(s, action),
+            | Action::LoseTail { .. }
+            | Action::Collect { .. }
+            | Action::Forget { .. } => self.strike(s, action),
         }
         state.nodes.iter_mut().for_each(Node::keep_form);
         state
