@@ -16,7 +16,7 @@ use crate::{
 use smallvec::SmallVec;
 
 /// What a session is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SessionInput {
     /// Begin an operation. The session must be idle.
     Start(KeyedOperation),
@@ -60,7 +60,7 @@ pub struct Resolution {
 }
 
 /// How an operation ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The write happened.
     Written(Written),

@@ -1,28 +1,16 @@
-//! The search: stateright behind a face of ours, which knows its traps.
+//! The face of the search: what is asked of a world, within which limits, and what came out.
 //!
-//! One property a search, breadth first, one thread: else stateright 0.31 returns paths that are not the shortest. Our
-//! own bounds, since its time-out does nothing with one thread and a search cut short looks like a proof: once a bound
-//! is reached no state has actions any more, so the queue drains, and the verdict is [`Verdict::Bounded`].
+//! A search is complete, or it says what it ran into: [`Verdict::Bounded`] is no proof.
 
 use super::{
     action::Action,
     property::{Judgement, Property},
+    search::{Ended, Search},
     state::State,
     world::World,
 };
-use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
-use core::{
-    fmt,
-    sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
-    time::Duration,
-};
-use stateright::{Checker, Model};
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use alloc::{boxed::Box, vec::Vec};
+use core::{fmt, ops::ControlFlow, time::Duration};
 
 /// How far a search goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,15 +121,7 @@ impl Verdict {
 /// With whatever a replica or a session panicked with on the way: a broken invariant of ours.
 #[must_use]
 pub fn check(world: &World, property: Property, limits: Limits) -> Verdict {
-    explore(world, move |world, state, _| property.judge(world, state), limits)
-}
-
-/// What a survey has found of one property.
-#[derive(Default)]
-struct Finding {
-    judged: AtomicUsize,
-    /// The first state that violates it, and how many were looked into before.
-    violated: Mutex<Option<(State, usize)>>,
+    explore(world, &[property], limits).verdicts.remove(0)
 }
 
 /// Asks several properties of a world in one search through all of it. Breadth first, so the first violation that is
@@ -151,187 +131,67 @@ struct Finding {
 /// As [`check`].
 #[must_use]
 pub fn survey(world: &World, properties: &[Property], limits: Limits) -> Vec<Verdict> {
-    let findings: Arc<Vec<Finding>> = Arc::new(properties.iter().map(|_| Finding::default()).collect());
-    let (found, asked) = (Arc::clone(&findings), properties.to_vec());
-    let judge = move |world: &World, state: &State, before: usize| {
-        for (property, finding) in asked.iter().zip(found.iter()) {
-            let judgement = property.judge(world, state);
-            if judgement != Judgement::Silent {
-                finding.judged.fetch_add(1, Ordering::Relaxed);
-            }
-            if judgement == Judgement::Violated {
-                locked(&finding.violated).get_or_insert_with(|| (state.clone(), before));
-            }
-        }
-        Judgement::Holds
-    };
-    let whole = explore(world, judge, limits);
-    let verdict = |finding: &Finding| {
-        if let Some((end, states)) = locked(&finding.violated).take() {
-            return Verdict::Violated { path: end.path(), end: Box::new(end), states };
-        }
-        match (&whole, finding.judged.load(Ordering::Relaxed)) {
-            (&Verdict::Holds { states, depth, .. }, 0) => {
-                Verdict::Bounded { why: Bound::Vacuous, states, depth }
-            }
-            (&Verdict::Holds { states, depth, collision_odds, .. }, judged) => {
-                Verdict::Holds { states, depth, judged, collision_odds }
-            }
-            (bounded, _) => bounded.clone(),
-        }
-    };
-    findings.iter().map(verdict).collect()
+    explore(world, properties, limits).verdicts
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// What a search has found, and what it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exploration {
+    /// The verdict on each property, in the order asked.
+    pub verdicts: Vec<Verdict>,
+    /// The states met. All there are, unless every property was violated or a bound was reached.
+    pub states: usize,
+    /// The most actions from the beginning to a state that was met, by the shortest way.
+    pub depth: usize,
+    /// The most memory that states and tables took, bytes.
+    pub bytes: usize,
 }
 
-/// What is common to the search thread and the one that waits for it.
+/// What is known of one property.
 #[derive(Default)]
-struct Progress {
-    expanded: AtomicUsize,
-    judged: AtomicUsize,
-    /// Which bound was reached; 0 if none.
-    stopped: AtomicU8,
-    /// Whether paths are being rebuilt: then no bound counts, or the actions would not be those of the search.
-    rebuilding: AtomicBool,
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
+struct Finding {
+    judged: usize,
+    /// The number of the first state that violates it: how many were met before.
+    violated: Option<usize>,
 }
 
-const BY_STATES: u8 = 1;
-const BY_TIME: u8 = 2;
-const BY_PANIC: u8 = 3;
-
-/// How often the clock is read: every so many states.
-const STATES_PER_LOOK: usize = 64;
-
-struct Search<J> {
-    world: World,
-    judge: J,
-    limits: Limits,
-    deadline: Option<Instant>,
-    progress: Arc<Progress>,
-}
-
-impl<J> Search<J> {
-    /// Whether the search goes on at this state.
-    fn goes_on(&self) -> bool {
-        let progress = &self.progress;
-        if progress.rebuilding.load(Ordering::Relaxed) {
-            return true;
-        }
-        let expanded = progress.expanded.fetch_add(1, Ordering::Relaxed);
-        if expanded >= self.limits.states {
-            self.stop(BY_STATES);
-        } else if expanded.is_multiple_of(STATES_PER_LOOK)
-            && self.deadline.is_some_and(|at| Instant::now() >= at)
-        {
-            self.stop(BY_TIME);
-        }
-        progress.stopped.load(Ordering::Relaxed) == 0
-    }
-
-    fn stop(&self, why: u8) {
-        // The first reason stays.
-        let _ = self.progress.stopped.compare_exchange(0, why, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    /// Keeps the message of a panic: stateright would lose it.
-    fn guarded<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let result = catch_unwind(AssertUnwindSafe(work));
-        result
-            .map_err(|message| {
-                self.stop(BY_PANIC);
-                locked(&self.progress.panic).get_or_insert(message);
-            })
-            .ok()
-    }
-}
-
-impl<J> Model for Search<J>
-where
-    J: Fn(&World, &State, usize) -> Judgement + Send + Sync + 'static,
-{
-    type State = State;
-    type Action = Action;
-
-    fn init_states(&self) -> Vec<State> {
-        vec![self.world.initial()]
-    }
-
-    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if self.goes_on() {
-            self.world.actions(state, actions);
-        }
-    }
-
-    fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        self.guarded(|| self.world.next(state, action))
-    }
-
-    fn properties(&self) -> Vec<stateright::Property<Self>> {
-        vec![stateright::Property::always("property", |search: &Self, state| {
-            let before = search.progress.expanded.load(Ordering::Relaxed);
-            let judgement = search.guarded(|| (search.judge)(&search.world, state, before));
-            if judgement.is_some_and(|judgement| judgement != Judgement::Silent) {
-                search.progress.judged.fetch_add(1, Ordering::Relaxed);
+/// Asks several properties as [`survey`] does, and tells what the search took.
+///
+/// # Panics
+/// As [`check`].
+#[must_use]
+pub fn explore(world: &World, properties: &[Property], limits: Limits) -> Exploration {
+    let mut findings: Vec<Finding> = properties.iter().map(|_| Finding::default()).collect();
+    let mut open = properties.len();
+    let mut search = Search::new(world.engine(), limits);
+    let ended = search.run(|view, number| {
+        for (property, finding) in properties.iter().zip(&mut findings) {
+            if finding.violated.is_some() {
+                continue;
             }
-            judgement != Some(Judgement::Violated)
-        })]
-    }
-}
-
-/// Searches for a state that a judge finds in violation.
-fn explore<J>(world: &World, judge: J, limits: Limits) -> Verdict
-where
-    J: Fn(&World, &State, usize) -> Judgement + Send + Sync + 'static,
-{
-    let progress = Arc::new(Progress::default());
-    let deadline = Instant::now().checked_add(limits.time);
-    let search = Search { world: world.clone(), judge, limits, deadline, progress: Arc::clone(&progress) };
-    // Stateright counts states where we count actions, and leaves out the states at its bound.
-    let done =
-        search.checker().threads(1).target_max_depth(limits.depth.saturating_add(2)).spawn_bfs().join();
-    if let Some(message) = locked(&progress.panic).take() {
-        resume_unwind(message);
-    }
-    let states = done.unique_state_count();
-    let depth = done.max_depth().saturating_sub(1);
-    progress.rebuilding.store(true, Ordering::Relaxed);
-    if let Some(path) = done.discovery("property") {
-        let path = path.into_actions();
-        let end =
-            replay(world, &path).unwrap_or_else(|at| panic!("action {at} of a path found is not enabled"));
-        let states = progress.expanded.load(Ordering::Relaxed);
-        let judgement = (done.model().judge)(world, &end, states);
-        assert_eq!(judgement, Judgement::Violated, "a path found ends where nothing is violated");
-        return Verdict::Violated { path, end: Box::new(end), states };
-    }
-    let judged = progress.judged.load(Ordering::Relaxed);
-    let why = match progress.stopped.load(Ordering::Relaxed) {
-        BY_STATES => Bound::States,
-        BY_TIME => Bound::Time,
-        _ if depth > limits.depth => Bound::Depth,
-        _ if judged == 0 => Bound::Vacuous,
-        _ => return Verdict::Holds { states, depth, judged, collision_odds: collision_odds(states) },
-    };
-    Verdict::Bounded { why, states, depth: depth.min(limits.depth) }
-}
-
-/// Where the actions lead; the number of the first that is not enabled, if one is not.
-fn replay(world: &World, path: &[Action]) -> Result<State, usize> {
-    let mut state = world.initial();
-    let mut enabled = Vec::new();
-    for (number, &action) in path.iter().enumerate() {
-        enabled.clear();
-        world.actions(&state, &mut enabled);
-        if !enabled.contains(&action) {
-            return Err(number);
+            let judgement = property.judge_in(view);
+            finding.judged += usize::from(judgement != Judgement::Silent);
+            if judgement == Judgement::Violated {
+                finding.violated = Some(number);
+                open -= 1;
+            }
         }
-        state = world.next(&state, action);
-    }
-    Ok(state)
+        if open == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let (states, depth) = (search.states(), search.depth());
+    let mut verdict = |finding: &Finding| {
+        if let Some(number) = finding.violated {
+            let (path, end) = search.path_to(number);
+            return Verdict::Violated { path, end: Box::new(end), states: number };
+        }
+        match (ended, finding.judged) {
+            (Ended::Bound(why), _) => Verdict::Bounded { why, states, depth },
+            (_, 0) => Verdict::Bounded { why: Bound::Vacuous, states, depth },
+            (_, judged) => Verdict::Holds { states, depth, judged, collision_odds: collision_odds(states) },
+        }
+    };
+    let verdicts = findings.iter().map(&mut verdict).collect();
+    Exploration { verdicts, states, depth, bytes: search.bytes() }
 }
 
 /// By the birthday bound for fingerprints of 64 bits, n states collide with odds of n^2 / 2^65.
@@ -347,7 +207,7 @@ mod tests {
         strategy::{Arrival, LastWriteWins, Strategy},
         topology::Topology,
     };
-    use alloc::{collections::VecDeque, string::String};
+    use alloc::collections::VecDeque;
     use std::collections::BTreeSet;
 
     fn small(strategy: Strategy) -> World {
@@ -366,7 +226,7 @@ mod tests {
     /// The search as it stands in every book: how many states there are, how deep they lie, and how far the nearest
     /// violation is. No fingerprints, no library.
     fn by_the_book(world: &World, property: Property) -> (usize, usize, Option<usize>) {
-        let mut met = BTreeSet::from([world.initial().canonical()]);
+        let mut met = BTreeSet::from([world.initial().canonical().to_vec()]);
         let mut open = VecDeque::from([(world.initial(), 0)]);
         let (mut deepest, mut nearest) = (0, None);
         while let Some((state, depth)) = open.pop_front() {
@@ -378,7 +238,7 @@ mod tests {
             world.actions(&state, &mut actions);
             for action in actions {
                 let next = world.next(&state, action);
-                if met.insert(next.canonical()) {
+                if met.insert(next.canonical().to_vec()) {
                     open.push_back((next, depth + 1));
                 }
             }
@@ -467,17 +327,6 @@ mod tests {
                 assert_eq!(verdict, check(&world, property, Limits::default()), "{property}");
             }
         }
-    }
-
-    #[test]
-    fn the_message_of_a_panic_is_not_lost() {
-        let judge = |_: &World, state: &State, _| {
-            assert!(state.acknowledged().count() < 2, "two were acknowledged");
-            Judgement::Holds
-        };
-        let panic = catch_unwind(|| explore(&lww(), judge, Limits::default())).unwrap_err();
-        let message = panic.downcast_ref::<&str>().map(|message| String::from(*message));
-        assert_eq!(message.as_deref(), Some("two were acknowledged"));
     }
 
     #[test]

@@ -4,7 +4,12 @@
 //! decided by [`fate_of_loser`] alone. Less is needed than there: nothing is deleted, undone or read, every version is
 //! told, and nothing but a move of its client makes two copies of a write.
 
-use super::{scope::Workload, state::State, world::World};
+use super::{
+    parts::Issued,
+    scope::Workload,
+    state::{State, View},
+    world::World,
+};
 use crate::{
     fate::{Fate, Knowledge, Relation, fate_of_loser},
     id::{Dot, WriteId},
@@ -17,15 +22,18 @@ use alloc::{borrow::Cow, collections::VecDeque, vec, vec::Vec};
 /// The fates of all acknowledged writes, by slot. Meaningful in a quiescent state.
 #[must_use]
 pub fn fates(world: &World, state: &State) -> Vec<(usize, Fate)> {
-    let judge = Judge { world, state };
-    state.acknowledged().map(|(slot, _)| (slot, judge.fate(slot))).collect()
+    fates_in(world.engine().view(state))
+}
+
+pub(super) fn fates_in(view: View<'_>) -> Vec<(usize, Fate)> {
+    view.acknowledged().map(|(slot, _)| (slot, Judge(view).fate(slot))).collect()
 }
 
 /// What a reader of this replica gets of the record.
-pub(super) fn resolved<'a>(world: &World, replica: &'a Replica) -> Option<Cow<'a, Value>> {
+pub(super) fn resolved<'a>(view: View<'_>, replica: &'a Replica) -> Option<Cow<'a, Value>> {
     let (_, cell) = replica.cells().next()?;
     let siblings = cell.merged.is_none() && cell.versions.len() > 1;
-    match world.scope().strategy.read_handler() {
+    match view.laws.scope.strategy.read_handler() {
         Some(handler) if siblings => handler.merge(&cell.versions).map(Cow::Owned),
         _ => cell.value().map(Cow::Borrowed),
     }
@@ -35,14 +43,15 @@ fn severity(fate: Fate) -> usize {
     Fate::ALL.iter().position(|&other| other == fate).unwrap_or(Fate::ALL.len())
 }
 
-struct Judge<'a> {
-    world: &'a World,
-    state: &'a State,
-}
+struct Judge<'a>(View<'a>);
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn issued(&self, slot: usize) -> Option<&'a Issued> {
+        self.0.issued_at(slot)
+    }
+
     fn fate(&self, slot: usize) -> Fate {
-        let live = || self.state.live();
+        let live = || self.0.live();
         let showing = live().filter(|replica| self.shows(replica, slot)).count();
         if showing == live().count() {
             return Fate::Visible;
@@ -58,31 +67,31 @@ impl Judge<'_> {
     }
 
     fn replaces(&self) -> bool {
-        self.world.scope().workload == Workload::Register
+        self.0.laws.scope.workload == Workload::Register
     }
 
     /// Whether a reader of the replica gets the effect of the write.
     fn shows(&self, replica: &Replica, slot: usize) -> bool {
-        let held = versions(replica).any(|write| self.world.slot_of(write) == slot);
+        let held = versions(replica).any(|write| self.0.laws.slot_of(write) == slot);
         let siblings =
             replica.cells().next().is_some_and(|(_, cell)| cell.merged.is_none() && cell.versions.len() > 1);
-        let value = resolved(self.world, replica);
-        let shown = self.world.scope().workload.count(slot, value.as_deref()) > 0;
+        let value = resolved(self.0, replica);
+        let shown = self.0.laws.scope.workload.count(slot, value.as_deref()) > 0;
         siblings && held || shown && (held || !self.replaces())
     }
 
     /// Where the write entered, as its acknowledgement told: a retry may be known without that.
     fn dot(&self, slot: usize) -> Option<Dot> {
-        let written = self.state.issued[slot].as_ref()?.written();
+        let written = self.issued(slot)?.written();
         written.map(|written| written.dot).filter(|dot| dot.position > 0)
     }
 
     fn knowledge(&self, of: usize, other: usize) -> Knowledge {
-        let written = self.state.issued[of].as_ref().and_then(|issued| issued.written());
+        let written = self.issued(of).and_then(|issued| issued.written());
         let leader = written.zip(self.dot(other)).is_some_and(|(written, dot)| written.knew.covers(dot));
         if leader {
             Knowledge::Leader
-        } else if other < of && self.world.client_of(of) == self.world.client_of(other) {
+        } else if other < of && self.0.laws.client_of(of) == self.0.laws.client_of(other) {
             Knowledge::Session
         } else {
             Knowledge::None
@@ -90,10 +99,9 @@ impl Judge<'_> {
     }
 
     fn relation(&self, loser: usize, winner: usize) -> Relation {
-        let after = |of: usize, other: usize| {
-            self.state.issued[of].as_ref().is_some_and(|issued| issued.after >> other & 1 == 1)
-        };
-        let moved = self.state.issued[winner].as_ref().is_some_and(|issued| issued.moved);
+        let after =
+            |of: usize, other: usize| self.issued(of).is_some_and(|issued| issued.after >> other & 1 == 1);
+        let moved = self.issued(winner).is_some_and(|issued| issued.moved);
         Relation {
             loser_knew: self.knowledge(loser, winner),
             // The copy that won may be the one whose leader lacked the loser.
@@ -104,7 +112,7 @@ impl Judge<'_> {
             winner_first: after(loser, winner),
             loser_first: after(winner, loser),
             replaces: self.replaces(),
-            keeps: self.world.scope().strategy.keeps(self.world.scope().workload.effect()),
+            keeps: self.0.laws.scope.strategy.keeps(self.0.laws.scope.workload.effect()),
         }
     }
 
@@ -113,7 +121,7 @@ impl Judge<'_> {
     }
 
     fn held(&self, replica: &Replica) -> Vec<usize> {
-        versions(replica).map(|write| self.world.slot_of(write)).collect()
+        versions(replica).map(|write| self.0.laws.slot_of(write)).collect()
     }
 
     /// A write of the whole record that this replica does not show.
@@ -161,7 +169,7 @@ impl Judge<'_> {
     }
 
     fn made_on(&self, write: usize, other: usize) -> bool {
-        let moved = self.state.issued[write].as_ref().is_some_and(|issued| issued.moved);
+        let moved = self.issued(write).is_some_and(|issued| issued.moved);
         !moved && self.knowledge(write, other) == Knowledge::Leader
     }
 
@@ -186,7 +194,7 @@ impl Judge<'_> {
             let mut at = slot;
             let next = |at: usize| line.toward[at].filter(|&next| next != at);
             while let Some(later) = next(at) {
-                if self.state.issued[later].as_ref().is_some_and(|issued| issued.moved) {
+                if self.issued(later).is_some_and(|issued| issued.moved) {
                     return Some(later);
                 }
                 at = later;
@@ -198,21 +206,22 @@ impl Judge<'_> {
 
     /// The writes that a write was executed on, as its acknowledgement told.
     fn parents(&self, slot: usize) -> Vec<usize> {
-        let written = self.state.issued[slot].as_ref().and_then(|issued| issued.written());
-        written.map_or_else(Vec::new, |written| written.on.iter().map(|&on| self.world.slot_of(on)).collect())
+        let written = self.issued(slot).and_then(|issued| issued.written());
+        written
+            .map_or_else(Vec::new, |written| written.on.iter().map(|&on| self.0.laws.slot_of(on)).collect())
     }
 
     /// What no conflict explains: the write is on a dead replica, or nowhere.
     fn beyond_conflict(&self, slot: usize, fate: Fate) -> Fate {
         let Some(dot) = self.dot(slot).filter(|_| fate.is_loss()) else { return fate };
-        if self.state.gone().any(|replica| self.shows(replica, slot)) {
+        if self.0.gone().any(|replica| self.shows(replica, slot)) {
             return Fate::Stranded;
         }
-        let reached = self.state.live().any(|replica| replica.applied().covers(dot));
+        let reached = self.0.live().any(|replica| replica.applied().covers(dot));
         if reached {
             return fate;
         }
-        let gone = self.state.gone().any(|replica| replica.id() == dot.origin);
+        let gone = self.0.gone().any(|replica| replica.id() == dot.origin);
         if gone { Fate::Stranded } else { Fate::Vanished }
     }
 }
@@ -233,8 +242,7 @@ struct Line {
 
 impl Line {
     fn of(judge: &Judge<'_>, finals: &[usize]) -> Self {
-        let mut line =
-            Self { toward: vec![None; judge.state.issued.len()], finals: finals.to_vec(), root: None };
+        let mut line = Self { toward: vec![None; judge.0.slots()], finals: finals.to_vec(), root: None };
         let mut open: VecDeque<(usize, usize)> = finals.iter().map(|&slot| (slot, slot)).collect();
         while let Some((slot, toward)) = open.pop_front() {
             if line.toward[slot].is_some() {

@@ -4,25 +4,33 @@
 //! [`Replica::step`](crate::replica::Replica::step) and [`Session::step`](crate::session::Session::step), so what is
 //! proven or refuted is the code that the live cluster runs. [`check`] asks one [`Property`] of it.
 //!
-//! The rooms: `scope` how small the world is, `state` one moment of it and its canonical form, `action` what may
-//! happen next, `world` what then does happen, `fates` the ledger in small, `property` what is asked, `facade` the
-//! search, `matrix` all strategies side by side. Only `facade` knows stateright. Time does not pass but with writes,
-//! nothing is random, and no float, hash-map order or wall clock decides anything, except the deadline of a search.
+//! The rooms: `scope` how small the world is; `table` values kept once under narrow ids, `parts` what a state consists
+//! of, `tables` all parts and the effects of all local steps, `state` one moment as a row of ids and its canonical form;
+//! `action` what may happen next, `world` what then does happen; `fates` the ledger in small, `property` what is asked;
+//! `search` the way through all states, `facade` its face, `opinion` stateright as a second opinion and as Explorer,
+//! `matrix` all strategies side by side. Time does not pass but with writes, nothing is random, and no float, hash-map
+//! order or wall clock decides anything, except the deadline of a search.
 
 mod action;
 mod facade;
 mod fates;
 mod faults;
 pub mod matrix;
+mod opinion;
+mod parts;
 mod property;
 mod scope;
+mod search;
 mod state;
+mod table;
+mod tables;
 mod world;
 
 pub use action::Action;
-pub use facade::{Bound, Limits, Verdict, check, survey};
+pub use facade::{Bound, Exploration, Limits, Verdict, check, explore, survey};
 pub use fates::fates;
+pub use parts::{Issued, IssuedState, Phase};
 pub use property::{Judgement, Property};
 pub use scope::{Acknowledgements, Faults, Scope, ScopeError, Workload};
-pub use state::{Issued, IssuedState, Phase, State};
+pub use state::State;
 pub use world::World;

@@ -1,9 +1,10 @@
 //! What is asked of a world: one property a search.
 
 use super::{
-    fates::{fates, resolved},
+    fates::{fates_in, resolved},
+    parts::IssuedState,
     scope::Workload,
-    state::{IssuedState, State},
+    state::{State, View},
     world::World,
 };
 use crate::{fate::Fate, replica::Replica};
@@ -72,16 +73,20 @@ impl Property {
     /// What the state says about it.
     #[must_use]
     pub fn judge(self, world: &World, state: &State) -> Judgement {
+        self.judge_in(world.engine().view(state))
+    }
+
+    pub(super) fn judge_in(self, view: View<'_>) -> Judgement {
         // Without two acknowledged writes there is nothing to tell apart.
-        if state.acknowledged().nth(1).is_none() || !world.is_quiescent(state) {
+        if !view.is_quiescent() || view.acknowledged().nth(1).is_none() {
             return Judgement::Silent;
         }
         let holds = match self {
-            Self::Converged => all_equal(state.live().map(Replica::digest)),
-            Self::Delivered => all_equal(state.live().map(Replica::applied)),
-            Self::No(fate) => fates(world, state).iter().all(|&(_, met)| met != fate),
-            Self::NothingLost => fates(world, state).iter().all(|&(_, met)| !met.is_loss()),
-            Self::NoCounterDrift => state.live().all(|replica| counts_well(world, state, replica)),
+            Self::Converged => all_equal(view.live().map(Replica::digest)),
+            Self::Delivered => all_equal(view.live().map(Replica::applied)),
+            Self::No(fate) => fates_in(view).iter().all(|&(_, met)| met != fate),
+            Self::NothingLost => fates_in(view).iter().all(|&(_, met)| !met.is_loss()),
+            Self::NoCounterDrift => view.live().all(|replica| counts_well(view, replica)),
         };
         if holds { Judgement::Holds } else { Judgement::Violated }
     }
@@ -109,11 +114,11 @@ fn all_equal<T: PartialEq>(mut items: impl Iterator<Item = T>) -> bool {
     items.next().is_none_or(|first| items.all(|item| item == first))
 }
 
-fn counts_well(world: &World, state: &State, replica: &Replica) -> bool {
-    let value = resolved(world, replica);
-    (0..state.issued.len()).all(|slot| {
-        let count = world.scope().workload.count(slot, value.as_deref());
-        match state.issued[slot].as_ref().map(|issued| &issued.state) {
+fn counts_well(view: View<'_>, replica: &Replica) -> bool {
+    let value = resolved(view, replica);
+    (0..view.slots()).all(|slot| {
+        let count = view.laws.scope.workload.count(slot, value.as_deref());
+        match view.issued_at(slot).map(|issued| &issued.state) {
             Some(IssuedState::Acknowledged(_)) => count == 1,
             Some(IssuedState::Open | IssuedState::Unknown) => count <= 1,
             Some(IssuedState::Failed) | None => count == 0,

@@ -2,37 +2,49 @@
 
 use super::{
     action::Action,
+    parts::{Budgets, Call, Client, Issued, IssuedState, Issues, Made, Node, Phase, Wire},
     scope::{Acknowledgements, MAX_SLOTS, Scope, ScopeError},
-    state::{Budgets, Call, Client, Issued, IssuedState, Node, Phase, State, Trail, Wire, place},
+    state::{Layout, Row, State, View},
+    table::Id,
+    tables::{Said, Tables, Wish},
 };
 use crate::{
-    clock::Now,
-    id::{ClientId, LinkId, ReplicaId},
-    message::{Input, Message, Output, Record, Request, RequestId},
+    id::{ClientId, LinkId, ReplicaId, WriteId},
+    message::{Input, Message, Request, RequestId},
     operation::KeyedOperation,
     replica::{Config, Replica},
-    session::{Outcome, Session, SessionInput, SessionOutput, SessionOutputs},
+    session::{Outcome, Session, SessionInput},
     topology::Graph,
     value::Key,
 };
-use alloc::{sync::Arc, vec, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
 use smallvec::SmallVec;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The record.
 pub(super) const KEY: &str = "k";
-
-/// What one entry takes: the true time is the number of entries made so far.
-const TICK_US: i64 = 1000;
 
 /// How many log positions a leader reserves that may lose the tail of its log: more than a world has writes, and so
 /// few that the positions stay small.
 const RESERVE: u32 = 20;
 
-/// A small world: its bounds, laid out and ready to run.
+/// A small world: its bounds, laid out and ready to run. Clones share what they know, and each other's states.
 #[derive(Debug, Clone)]
 pub struct World {
-    scope: Scope,
-    config: Arc<Config>,
+    laws: Arc<Laws>,
+    tables: Arc<Mutex<Tables>>,
+}
+
+/// What never changes in a world.
+#[derive(Debug)]
+pub(super) struct Laws {
+    pub(super) scope: Scope,
+    pub(super) config: Arc<Config>,
+    layout: Layout,
 }
 
 impl World {
@@ -50,79 +62,165 @@ impl World {
         let graph = Graph::new(&scope.topology, scope.leaders, Vec::new(), scope.propagation)?;
         let reserve = if scope.faults.tail_losses > 0 { RESERVE } else { 0 };
         let config = Arc::new(Config { reserve, ..Config::new(graph, scope.strategy.clone()) });
-        Ok(Self { scope, config })
+        let layout = Layout {
+            nodes: narrow(config.graph.replica_count()),
+            wires: narrow(config.graph.links().len()),
+            clients: narrow(scope.clients),
+        };
+        let laws = Arc::new(Laws { scope, config, layout });
+        Ok(Self { laws, tables: Arc::default() })
     }
 
     /// Its bounds.
     #[must_use]
-    pub const fn scope(&self) -> &Scope {
-        &self.scope
+    pub fn scope(&self) -> &Scope {
+        &self.laws.scope
     }
 
-    pub(super) fn config(&self) -> &Config {
-        &self.config
+    /// Itself at work: whoever searches keeps it so, and others wait.
+    pub(super) fn engine(&self) -> Engine<'_> {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        Engine { laws: &self.laws, tables }
     }
 
+    /// The beginning: every link is up, every hello has been heard, nothing is written.
+    #[must_use]
+    pub fn initial(&self) -> State {
+        self.engine().initial()
+    }
+
+    /// What may happen next: enabled actions only, in a fixed order.
+    pub fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        self.engine().view(state).actions(actions);
+    }
+
+    /// What then is.
+    #[must_use]
+    pub fn next(&self, state: &State, action: Action) -> State {
+        self.engine().next(state, action)
+    }
+
+    // What there is to see of a state.
+
+    /// A replica, as it is or as it was when it died.
+    #[must_use]
+    pub fn replica(&self, state: &State, replica: ReplicaId) -> Arc<Replica> {
+        Arc::clone(self.engine().view(state).replica(replica))
+    }
+
+    /// Whether a replica runs.
+    #[must_use]
+    pub fn phase(&self, state: &State, replica: ReplicaId) -> Phase {
+        self.engine().view(state).phase(replica)
+    }
+
+    /// How far a replica's wall clock is from the truth, milliseconds.
+    #[must_use]
+    pub fn offset_ms(&self, state: &State, replica: ReplicaId) -> i8 {
+        self.engine().view(state).node(replica).offset_ms
+    }
+
+    /// What is under way with a link's direction, the oldest first.
+    #[must_use]
+    pub fn under_way(&self, state: &State, link: LinkId) -> Vec<Arc<Message>> {
+        let engine = self.engine();
+        let wire = engine.view(state).wire(usize::from(self.laws.place(link)));
+        let message = |&input: &Id<Input>| match &engine.tables.inputs[input] {
+            Input::Peer { message, .. } => Some(Arc::new(message.clone())),
+            _ => None,
+        };
+        wire.forth.iter().filter_map(message).collect()
+    }
+
+    /// What has become of the writes begun, by slot.
+    #[must_use]
+    pub fn issued(&self, state: &State) -> Vec<Option<Arc<Issued>>> {
+        let engine = self.engine();
+        let slots = self.laws.scope.clients * usize::from(self.laws.scope.writes);
+        (0..slots).map(|slot| engine.view(state).issued_at(slot).cloned().map(Arc::new)).collect()
+    }
+
+    /// Where a client is.
+    #[must_use]
+    pub fn client_at(&self, state: &State, client: ClientId) -> ReplicaId {
+        self.engine().view(state).client(client).at
+    }
+
+    /// The requests of a client that have not arrived, and where they go.
+    #[must_use]
+    pub fn calls(&self, state: &State, client: ClientId) -> Vec<(ReplicaId, Request)> {
+        let engine = self.engine();
+        let request = |call: &Call| match &engine.tables.inputs[call.input] {
+            Input::Request { request, .. } => Some((call.at, request.clone())),
+            _ => None,
+        };
+        engine.view(state).client(client).calls.iter().filter_map(request).collect()
+    }
+
+    /// Whether nothing is under way that could still arrive, and every replica that restarts has done so.
+    #[must_use]
+    pub fn is_quiescent(&self, state: &State) -> bool {
+        self.engine().view(state).is_quiescent()
+    }
+
+    /// What each replica shows, and what is under way, in one line.
+    #[must_use]
+    pub fn describe(&self, state: &State) -> String {
+        self.engine().view(state).to_string()
+    }
+}
+
+fn narrow(count: usize) -> u8 {
+    u8::try_from(count).unwrap_or_else(|_| panic!("{count} parts of one kind are too many for a small world"))
+}
+
+impl Laws {
     pub(super) fn links(&self) -> &[LinkId] {
         self.config.graph.links()
     }
 
-    /// The slot of a client's write: slots do not depend on the order in which clients begin.
-    fn slot(&self, client: ClientId, sequence: u32) -> usize {
-        client.0 as usize * usize::from(self.scope.writes) + sequence as usize - 1
+    /// The place of a link among the links, which are in order.
+    pub(super) fn place(&self, link: LinkId) -> u8 {
+        match self.links().binary_search(&link) {
+            Ok(place) => narrow(place),
+            Err(_) => panic!("there is no link {link} in this cluster"),
+        }
     }
 
-    /// The slot of a write.
-    pub(super) fn slot_of(&self, write: crate::id::WriteId) -> usize {
-        self.slot(write.client, write.sequence)
+    pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> + use<> {
+        (0..u32::from(self.layout.clients)).map(ClientId)
+    }
+
+    /// Whether a restart may need what was persisted.
+    pub(super) const fn keeps_disks(&self) -> bool {
+        self.scope.faults.restarts > 0 || self.loses_tails()
+    }
+
+    /// Whether it matters in which order a replica persisted what it did.
+    pub(super) const fn loses_tails(&self) -> bool {
+        self.scope.faults.tail_losses > 0
+    }
+
+    /// Whether a session may answer a reply with a request that arrives at once.
+    pub(super) const fn asks_back(&self) -> bool {
+        !self.scope.overlap && self.scope.strategy.read_handler().is_some()
+    }
+
+    /// The slot of a write: slots do not depend on the order in which clients begin.
+    pub(super) fn slot_of(&self, write: WriteId) -> usize {
+        write.client.0 as usize * usize::from(self.scope.writes) + write.sequence as usize - 1
     }
 
     /// The client of a slot's write.
     pub(super) fn client_of(&self, slot: usize) -> usize {
         slot / usize::from(self.scope.writes)
     }
+}
 
-    /// The beginning: every link is up, every hello has been heard, nothing is written.
-    #[must_use]
-    pub fn initial(&self) -> State {
-        let node = |id| Node {
-            replica: Arc::new(Replica::new(Arc::clone(&self.config), id)),
-            phase: Phase::Live,
-            offset_ms: 0,
-            disk: Arc::default(),
-            form: None,
-        };
-        let client = |index: usize| {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 16")]
-            let id = ClientId(index as u32);
-            Arc::new(Client {
-                session: Session::new(id, self.scope.strategy.read_handler(), self.scope.tokens),
-                at: ReplicaId::from_index(index % self.scope.leaders),
-                pending: None,
-                calls: SmallVec::new(),
-                requests: 0,
-                slot: None,
-            })
-        };
-        let mut state = State {
-            nodes: self.config.graph.replicas().map(node).collect(),
-            wires: vec![Wire::default(); self.links().len()],
-            clients: (0..self.scope.clients).map(client).collect(),
-            issued: vec![None; self.scope.clients * usize::from(self.scope.writes)],
-            entries: Vec::new(),
-            budgets: Budgets::new(self.scope.writes, &self.scope.faults),
-            cut: 0,
-            trail: None,
-        };
-        for &link in self.links() {
-            self.connect(&mut state, link);
-        }
-        state
-    }
-
+impl View<'_> {
     /// What may happen next: enabled actions only, in a fixed order.
-    pub fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        for (wire, &link) in state.wires.iter().zip(self.links()) {
+    pub(super) fn actions(self, actions: &mut Vec<Action>) {
+        for (link, wire) in self.wires() {
             if !wire.forth.is_empty() {
                 actions.push(Action::Deliver { link });
             }
@@ -130,45 +228,48 @@ impl World {
                 actions.push(Action::Acknowledge { link });
             }
         }
-        self.link_faults(state, actions);
-        for client in &state.clients {
-            let name = client.session.client();
+        self.link_faults(actions);
+        for (name, client) in self.clients() {
             actions.extend(client.calls.iter().map(|call| Action::Arrive { client: name, at: call.at }));
-            if state.budgets.writes > 0 && client.session.is_idle() && state.is_live(client.at) {
+            if self.budgets().writes > 0 && self.is_idle(client) && self.is_live(client.at) {
                 actions.push(Action::Call { client: name });
             }
-            self.relocations(state, client, actions);
+            self.relocations(name, client, actions);
         }
-        for node in &state.nodes {
-            self.node_faults(state, node, actions);
+        for (replica, node) in self.nodes() {
+            self.node_faults(replica, node, actions);
         }
     }
 
-    fn relocations(&self, state: &State, client: &Client, actions: &mut Vec<Action>) {
-        let busy = !client.session.is_idle();
-        let of_use = if busy { self.scope.faults.in_flight } else { state.budgets.writes > 0 };
-        if state.budgets.relocations == 0 || !of_use {
+    fn is_idle(self, client: &Client) -> bool {
+        self.tables.sessions[client.session].is_idle()
+    }
+
+    fn relocations(self, name: ClientId, client: &Client, actions: &mut Vec<Action>) {
+        let (scope, budgets) = (&self.laws.scope, self.budgets());
+        if budgets.relocations == 0 {
+            return;
+        }
+        let of_use = if self.is_idle(client) { budgets.writes > 0 } else { scope.faults.in_flight };
+        if !of_use {
             return;
         }
         // A second stray to the same place would be told from the first by nobody.
         let strays = |to: ReplicaId| client.calls.iter().any(|call| call.at == to);
-        for to in
-            self.config.graph.leaders().filter(|&to| to != client.at && state.is_live(to) && !strays(to))
-        {
+        let leaders = self.laws.config.graph.leaders();
+        for to in leaders.filter(|&to| to != client.at && self.is_live(to) && !strays(to)) {
             for token in [true, false] {
-                let choice = token || self.scope.tokens && self.scope.faults.loses_token;
+                let choice = token || scope.tokens && scope.faults.loses_token;
                 if choice {
-                    let token = token && self.scope.tokens;
-                    actions.push(Action::Relocate { client: client.session.client(), to, token });
+                    let token = token && scope.tokens;
+                    actions.push(Action::Relocate { client: name, to, token });
                 }
             }
         }
     }
 
-    fn node_faults(&self, state: &State, node: &Node, actions: &mut Vec<Action>) {
-        let replica = node.replica.id();
-        let others_live = state.live().count() > 1;
-        let budgets = state.budgets;
+    fn node_faults(self, replica: ReplicaId, node: &Node, actions: &mut Vec<Action>) {
+        let budgets = self.budgets();
         if node.phase == Phase::Down {
             actions.push(Action::Restart { replica });
         }
@@ -177,60 +278,129 @@ impl World {
         }
         // A clock that nobody will read again need not be set.
         if budgets.clock_changes > 0
-            && (budgets.writes > 0 || !state.clients.iter().all(|c| c.calls.is_empty()))
+            && (budgets.writes > 0 || !self.clients().all(|(_, client)| client.calls.is_empty()))
         {
-            let offsets = self.scope.faults.offsets_ms.iter().filter(|&&offset| offset != node.offset_ms);
+            let offsets = &self.laws.scope.faults.offsets_ms;
+            let offsets = offsets.iter().filter(|&&offset| offset != node.offset_ms);
             actions.extend(offsets.map(|&offset_ms| Action::Clock { replica, offset_ms }));
-            self.clock_steps(node, actions);
+            self.clock_steps(replica, node, actions);
         }
-        if budgets.crashes > 0 && others_live {
+        if budgets.crashes > 0 && self.live().count() > 1 {
             actions.push(Action::Crash { replica });
         }
         if budgets.restarts > 0 {
             actions.push(Action::Stop { replica });
         }
-        self.tail_losses(state, node, actions);
-        self.hand_overs(state, node, actions);
-        Self::forgettings(state, node, actions);
+        self.tail_losses(replica, node, actions);
+        self.hand_overs(replica, actions);
+        self.forgettings(replica, actions);
+    }
+}
+
+/// A world at work.
+#[derive(Debug)]
+pub(super) struct Engine<'a> {
+    laws: &'a Laws,
+    tables: MutexGuard<'a, Tables>,
+}
+
+impl Engine<'_> {
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
-    /// What then is.
-    #[must_use]
-    pub fn next(&self, state: &State, action: Action) -> State {
-        let mut state = state.clone();
-        state.trail = Some(Arc::new(Trail { last: action, before: state.trail.take() }));
-        let s = &mut state;
+    pub(super) fn view<'a>(&'a self, state: &'a State) -> View<'a> {
+        View { laws: self.laws, tables: &self.tables, state }
+    }
+
+    fn change(&mut self, state: State) -> Change<'_> {
+        Change { laws: self.laws, tables: &mut self.tables, state }
+    }
+
+    pub(super) fn initial(&mut self) -> State {
+        let Laws { scope, config, layout } = self.laws;
+        let mut state = State { layout: *layout, row: Row::from_elem(0, layout.words()) };
+        let tables = &mut *self.tables;
+        for replica in config.graph.replicas() {
+            let fresh = tables.replicas.id(Arc::new(Replica::new(Arc::clone(config), replica)));
+            let node = Node { replica: fresh, phase: Phase::Live, offset_ms: 0, disk: None };
+            state.set_node(replica, tables.nodes.id(node));
+        }
+        for place in 0..self.laws.links().len() {
+            state.set_wire(place, tables.silent);
+        }
+        for client in self.laws.clients() {
+            let session = Session::new(client, scope.strategy.read_handler(), scope.tokens);
+            let is = Client {
+                session: tables.sessions.id(session),
+                at: ReplicaId::from_index(client.0 as usize % scope.leaders),
+                slot: None,
+                requests: 0,
+                pending: None,
+                calls: SmallVec::new(),
+            };
+            state.set_client(client, tables.clients.id(is));
+        }
+        let slots = scope.clients * usize::from(scope.writes);
+        state.set_issues(tables.issues.id(Issues::from_elem(None, slots)));
+        state.set_made(tables.made.id(Made { count: 0, last: None }));
+        state.set_budgets(tables.budgets.id(Budgets::new(scope.writes, &scope.faults)));
+        let mut change = self.change(state);
+        for &link in change.laws.links() {
+            change.connect(link);
+        }
+        change.done()
+    }
+
+    /// What is after an action.
+    pub(super) fn next(&mut self, state: &State, action: Action) -> State {
+        let mut change = self.change(state.clone());
+        change.act(action);
+        change.done()
+    }
+}
+
+/// A state on its way to the next one.
+pub(super) struct Change<'a> {
+    pub(super) laws: &'a Laws,
+    pub(super) tables: &'a mut Tables,
+    state: State,
+}
+
+impl Change<'_> {
+    fn act(&mut self, action: Action) {
         match action {
-            Action::Call { client } => self.call(s, client),
+            Action::Call { client } => self.call(client),
             Action::Arrive { client, at } => {
-                let calls = &mut Arc::make_mut(&mut s.clients[client.0 as usize]).calls;
-                if let Some(place) = calls.iter().position(|call| call.at == at) {
-                    let Call { id, request, .. } = calls.remove(place);
-                    self.feed(s, at, Input::Request { id, request });
+                if let Some(input) = self.change_client(client, |client| {
+                    let place = client.calls.iter().position(|call| call.at == at)?;
+                    Some(client.calls.remove(place).input)
+                }) {
+                    self.feed(at, input);
                 }
             }
             Action::Deliver { link } => {
-                let message = s.wires[place(self.links(), link)].forth.remove(0);
-                self.feed(s, link.to, Input::Peer { link, message: Arc::unwrap_or_clone(message) });
+                let input = self.change_wire(link, |wire| wire.forth.remove(0));
+                self.feed(link.to, input);
             }
             Action::Acknowledge { link } => {
-                let message = s.wires[place(self.links(), link)].back.remove(0);
-                self.feed(s, link.from, Input::Peer { link, message: Arc::unwrap_or_clone(message) });
+                let input = self.change_wire(link, |wire| wire.back.remove(0));
+                self.feed(link.from, input);
             }
             Action::Clock { replica, offset_ms } => {
-                s.budgets.clock_changes -= 1;
-                s.nodes[replica.index()].offset_ms = offset_ms;
+                self.change_budgets(|budgets| budgets.clock_changes -= 1);
+                self.change_node(replica, |node| node.offset_ms = offset_ms);
             }
-            Action::Relocate { client, to, token } => self.relocate(s, client, to, token),
+            Action::Relocate { client, to, token } => self.relocate(client, to, token),
             Action::Crash { replica } => {
-                s.budgets.crashes -= 1;
-                self.kill(s, replica, Phase::Gone);
+                self.change_budgets(|budgets| budgets.crashes -= 1);
+                self.kill(replica, Phase::Gone);
             }
             Action::Stop { replica } => {
-                s.budgets.restarts -= 1;
-                self.kill(s, replica, Phase::Down);
+                self.change_budgets(|budgets| budgets.restarts -= 1);
+                self.kill(replica, Phase::Down);
             }
-            Action::Restart { replica } => self.restart(s, replica),
+            Action::Restart { replica } => self.restart(replica),
             Action::Step { .. }
             | Action::Duplicate { .. }
             | Action::Overtake { .. }
@@ -240,191 +410,235 @@ impl World {
             | Action::TakeHome { .. }
             | Action::LoseTail { .. }
             | Action::Collect { .. }
-            | Action::Forget { .. } => self.strike(s, action),
+            | Action::Forget { .. } => self.strike(action),
         }
-        state.nodes.iter_mut().for_each(Node::keep_form);
-        state
+    }
+
+    /// The state, once all of it has been changed.
+    fn done(mut self) -> State {
+        for replica in self.laws.config.graph.replicas() {
+            let class = self.tables.class(self.laws, self.state.node(replica));
+            self.state.set_class(replica, class);
+        }
+        self.state
+    }
+
+    // Parts: each is taken out, changed, and the changed one put in its place.
+
+    pub(super) fn view(&self) -> View<'_> {
+        View { laws: self.laws, tables: self.tables, state: &self.state }
+    }
+
+    fn is_live(&self, replica: ReplicaId) -> bool {
+        self.view().is_live(replica)
+    }
+
+    pub(super) fn change_node<R>(&mut self, replica: ReplicaId, change: impl FnOnce(&mut Node) -> R) -> R {
+        let mut node = *self.view().node(replica);
+        let result = change(&mut node);
+        self.state.set_node(replica, self.tables.nodes.id(node));
+        result
+    }
+
+    pub(super) fn change_wire<R>(&mut self, link: LinkId, change: impl FnOnce(&mut Wire) -> R) -> R {
+        self.change_wire_at(usize::from(self.laws.place(link)), change)
+    }
+
+    fn change_wire_at<R>(&mut self, place: usize, change: impl FnOnce(&mut Wire) -> R) -> R {
+        let mut wire = self.view().wire(place).clone();
+        let result = change(&mut wire);
+        self.state.set_wire(place, self.tables.wires.id(wire));
+        result
+    }
+
+    fn change_client<R>(&mut self, client: ClientId, change: impl FnOnce(&mut Client) -> R) -> R {
+        let mut is = self.view().client(client).clone();
+        let result = change(&mut is);
+        self.state.set_client(client, self.tables.clients.id(is));
+        result
+    }
+
+    pub(super) fn change_budgets(&mut self, change: impl FnOnce(&mut Budgets)) {
+        let mut budgets = *self.view().budgets();
+        change(&mut budgets);
+        self.state.set_budgets(self.tables.budgets.id(budgets));
+    }
+
+    fn set_issued(&mut self, slot: usize, issued: Issued) {
+        let mut issues = self.tables.issues[self.state.issues()].clone();
+        issues[slot] = Some(self.tables.issued.id(issued));
+        self.state.set_issues(self.tables.issues.id(issues));
     }
 
     // Replicas.
 
     /// Lets a live replica take an input, and sends what is pending.
-    pub(super) fn feed(&self, state: &mut State, at: ReplicaId, input: Input) {
-        for input in [input, Input::Flush] {
-            let now = self.now(state, at);
-            let node = &mut state.nodes[at.index()];
-            node.form = None;
-            let mut outputs = Vec::new();
-            Arc::make_mut(&mut node.replica).step(now, input, &mut outputs);
-            for output in outputs {
-                self.carry_out(state, at, output);
+    pub(super) fn feed(&mut self, at: ReplicaId, input: Id<Input>) {
+        if !self.step(at, input) {
+            self.step(at, self.tables.flush);
+        }
+    }
+
+    /// Lets a live replica take an input. Tells whether what was pending has been sent.
+    fn step(&mut self, at: ReplicaId, input: Id<Input>) -> bool {
+        let tick = self.tables.made[self.state.made()].count;
+        let effect = self.tables.effect(self.laws, self.state.node(at), input, tick);
+        self.state.set_node(at, effect.node);
+        for wish in effect.wishes() {
+            self.carry_out(at, self.tables.wish(wish));
+        }
+        effect.flushed
+    }
+
+    fn carry_out(&mut self, at: ReplicaId, wish: Wish) {
+        match wish {
+            Wish::Made(entry) => {
+                let made = self.tables.make(self.state.made(), entry);
+                self.state.set_made(made);
+            }
+            Wish::Forth { place, input } => {
+                if self.is_open(place) {
+                    self.change_wire_at(usize::from(place), |wire| wire.forth.push(input));
+                }
+            }
+            Wish::Back { place, input } => {
+                if self.laws.scope.acknowledgements == Acknowledgements::Delivered && self.is_open(place) {
+                    self.change_wire_at(usize::from(place), |wire| wire.back.push(input));
+                }
+            }
+            Wish::Hello { place, input } => {
+                if self.is_open(place) {
+                    self.feed(self.laws.links()[usize::from(place)].from, input);
+                }
+            }
+            Wish::Reply { id, reply } => {
+                let waits = |client: &ClientId| self.view().client(*client).pending == Some((at, id));
+                if let Some(client) = self.laws.clients().find(waits) {
+                    self.session(client, reply);
+                }
             }
         }
     }
 
-    /// The instant, as a replica's clocks tell it. Timeouts are not modelled, so the time that they look at stands
-    /// still.
-    fn now(&self, state: &State, at: ReplicaId) -> Now {
-        let tick_us = i64::try_from(state.entries.len()).unwrap_or(i64::MAX) * TICK_US;
-        let offset_us = i64::from(state.nodes[at.index()].offset_ms) * 1000;
-        let coarse_us = i64::from(self.scope.faults.coarse_ms.max(1)) * 1000;
-        Now { wall_us: (tick_us + offset_us).div_euclid(coarse_us) * coarse_us, monotonic_us: 0 }
-    }
-
-    fn carry_out(&self, state: &mut State, at: ReplicaId, output: Output) {
-        match output {
-            Output::Persist(record) => {
-                if let Record::Entry(entry) = &record
-                    && entry.version.dot.origin == at
-                {
-                    let dot = entry.version.dot;
-                    assert!(!state.has_entry(dot), "{at} gave the position {dot} away twice");
-                    state.entries.push(Arc::clone(entry));
-                }
-                if self.scope.faults.restarts > 0 || self.scope.faults.tail_losses > 0 {
-                    Arc::make_mut(&mut state.nodes[at.index()].disk).push(record);
-                }
-            }
-            Output::Send { link, message } => self.send(state, at, link, message),
-            Output::Reply { id, reply } => {
-                let waits = |client: &Arc<Client>| client.pending == Some((at, id));
-                if let Some(index) = state.clients.iter().position(waits) {
-                    self.session(state, index, SessionInput::Reply(reply));
-                }
-            }
-            Output::Trace(_) => {}
-        }
-    }
-
-    fn send(&self, state: &mut State, at: ReplicaId, link: LinkId, message: Message) {
-        if !state.is_live(link.from) || !state.is_live(link.to) || self.is_cut(state, link) {
-            return;
-        }
-        let wire = &mut state.wires[place(self.links(), link)];
-        if at == link.from {
-            wire.forth.push(Arc::new(message));
-        } else if let Message::Hello { .. } = message {
-            self.feed(state, link.from, Input::Peer { link, message });
-        } else if self.scope.acknowledgements == Acknowledgements::Delivered {
-            wire.back.push(Arc::new(message));
-        }
+    fn is_open(&self, place: u8) -> bool {
+        self.view().is_open(self.laws.links()[usize::from(place)])
     }
 
     /// Brings a link up: the hello is heard at once.
-    pub(super) fn connect(&self, state: &mut State, link: LinkId) {
-        if state.is_live(link.from) && state.is_live(link.to) && !self.is_cut(state, link) {
-            self.feed(state, link.to, Input::Connected { from: link.from });
+    pub(super) fn connect(&mut self, link: LinkId) {
+        if self.view().is_open(link) {
+            let input = self.tables.inputs.id(Input::Connected { from: link.from });
+            self.feed(link.to, input);
         }
     }
 
     /// A replica dies, and what is under way to and from it is lost.
-    pub(super) fn kill(&self, state: &mut State, replica: ReplicaId, phase: Phase) {
-        state.nodes[replica.index()].phase = phase;
-        for (place, &link) in self.links().iter().enumerate() {
+    pub(super) fn kill(&mut self, replica: ReplicaId, phase: Phase) {
+        self.change_node(replica, |node| node.phase = phase);
+        for &link in self.laws.links() {
             if link.from == replica || link.to == replica {
-                state.wires[place] = Wire::default();
+                self.change_wire(link, |wire| *wire = Wire::default());
             }
-            if link.to == replica && state.is_live(link.from) {
-                self.feed(state, link.from, Input::Disconnected { to: replica });
+            if link.to == replica && self.is_live(link.from) {
+                let input = self.tables.inputs.id(Input::Disconnected { to: replica });
+                self.feed(link.from, input);
             }
         }
-        for index in 0..state.clients.len() {
-            if state.clients[index].calls.iter().any(|call| call.at == replica) {
-                Arc::make_mut(&mut state.clients[index]).calls.retain(|call| call.at != replica);
-            }
+        for client in self.laws.clients() {
+            self.change_client(client, |client| client.calls.retain(|call| call.at != replica));
             // Its connection broke: no answer will come from there.
-            if state.clients[index].pending.is_some_and(|(at, _)| at == replica) {
-                self.session(state, index, SessionInput::Unanswered);
+            if self.view().client(client).pending.is_some_and(|(at, _)| at == replica) {
+                self.tell(client, SessionInput::Unanswered);
             }
         }
     }
 
     /// Brings a replica to where its disk says that it was.
-    pub(super) fn recover(&self, node: &mut Node) {
-        let (replica, records) = (node.replica.id(), node.disk.iter().cloned());
-        match Replica::recover(Arc::clone(&self.config), replica, records) {
-            Ok(recovered) => node.replica = Arc::new(recovered),
+    pub(super) fn recover(&mut self, replica: ReplicaId) {
+        let records = self.tables.records(self.view().node(replica).disk);
+        let recovered = match Replica::recover(Arc::clone(&self.laws.config), replica, records) {
+            Ok(recovered) => self.tables.replicas.id(Arc::new(recovered)),
             Err(error) => panic!("{replica} does not understand its own log: {error}"),
-        }
-        node.form = None;
+        };
+        self.change_node(replica, |node| node.replica = recovered);
     }
 
-    fn restart(&self, state: &mut State, replica: ReplicaId) {
-        let node = &mut state.nodes[replica.index()];
-        self.recover(node);
-        node.phase = Phase::Live;
-        for &link in self.links() {
+    fn restart(&mut self, replica: ReplicaId) {
+        self.recover(replica);
+        self.change_node(replica, |node| node.phase = Phase::Live);
+        for &link in self.laws.links() {
             if link.from == replica || link.to == replica {
-                self.connect(state, link);
+                self.connect(link);
             }
         }
     }
 
     // Clients.
 
-    fn call(&self, state: &mut State, client: ClientId) {
-        let index = client.0 as usize;
-        let slot = self.slot_of(state.clients[index].session.next_write());
-        let after = state.acknowledged().fold(0, |after, (slot, _)| after | 1 << slot);
-        state.issued[slot] = Some(Arc::new(Issued { state: IssuedState::Open, after, moved: false }));
-        state.budgets.writes -= 1;
-        #[expect(clippy::cast_possible_truncation, reason = "below 16")]
+    fn call(&mut self, client: ClientId) {
+        let session = self.view().client(client).session;
+        let slot = self.laws.slot_of(self.tables.sessions[session].next_write());
+        let after = self.view().acknowledged().fold(0, |after, (slot, _)| after | 1 << slot);
+        self.set_issued(slot, Issued { state: IssuedState::Open, after, moved: false });
+        self.change_budgets(|budgets| budgets.writes -= 1);
+        self.change_client(client, |client| client.slot = Some(narrow(slot)));
+        let operation = self.laws.scope.workload.operation(slot);
+        self.tell(client, SessionInput::Start(KeyedOperation { key: Key::new_static(KEY), operation }));
+    }
+
+    fn relocate(&mut self, client: ClientId, to: ReplicaId, token: bool) {
+        self.change_budgets(|budgets| budgets.relocations -= 1);
+        self.change_client(client, |client| client.at = to);
+        if let Some(slot) = self.view().client(client).slot.map(usize::from)
+            && let Some(issued) = self.view().issued_at(slot).cloned()
         {
-            Arc::make_mut(&mut state.clients[index]).slot = Some(slot as u8);
+            self.set_issued(slot, Issued { moved: true, ..issued });
         }
-        let operation = self.scope.workload.operation(slot);
-        self.session(
-            state,
-            index,
-            SessionInput::Start(KeyedOperation { key: Key::new_static(KEY), operation }),
-        );
+        self.tell(client, SessionInput::Relocated { token });
     }
 
-    fn relocate(&self, state: &mut State, client: ClientId, to: ReplicaId, token: bool) {
-        state.budgets.relocations -= 1;
-        let index = client.0 as usize;
-        let client = Arc::make_mut(&mut state.clients[index]);
-        client.at = to;
-        if let Some(issued) = client.slot.and_then(|slot| state.issued[usize::from(slot)].as_mut()) {
-            Arc::make_mut(issued).moved = true;
-        }
-        self.session(state, index, SessionInput::Relocated { token });
+    fn tell(&mut self, client: ClientId, input: SessionInput) {
+        let told = self.tables.answers.id(input);
+        self.session(client, told);
     }
 
-    fn session(&self, state: &mut State, index: usize, input: SessionInput) {
-        let client = Arc::make_mut(&mut state.clients[index]);
-        client.pending = None;
-        let outputs: SessionOutputs = client.session.step(input);
-        for output in outputs {
-            match output {
-                SessionOutput::Send(request) => self.request(state, index, request),
-                SessionOutput::Done(outcome) => finish(state, index, outcome),
-                SessionOutput::Resolved(_) => {}
-            }
+    fn session(&mut self, client: ClientId, told: Id<SessionInput>) {
+        let session = self.view().client(client).session;
+        let (session, said) = self.tables.talk(session, told);
+        self.change_client(client, |client| (client.session, client.pending) = (session, None));
+        match said {
+            Some(Said::Ask(request)) => self.request(client, request),
+            Some(Said::Done(outcome)) => self.finish(client, outcome),
+            None => {}
         }
     }
 
-    fn request(&self, state: &mut State, index: usize, request: Request) {
-        let client = Arc::make_mut(&mut state.clients[index]);
-        client.requests += 1;
-        let id = RequestId((index as u64) << 16 | u64::from(client.requests));
-        let at = client.at;
-        client.pending = Some((at, id));
-        if self.scope.overlap {
-            client.calls.push(Call { at, id, request });
+    fn request(&mut self, client: ClientId, request: Id<Request>) {
+        let (at, id) = self.change_client(client, |is| {
+            is.requests += 1;
+            let id = RequestId(u64::from(client.0) << 16 | u64::from(is.requests));
+            is.pending = Some((is.at, id));
+            (is.at, id)
+        });
+        let input = self.tables.arrival(id, request);
+        if self.laws.scope.overlap {
+            self.change_client(client, |client| client.calls.push(Call { at, input }));
         } else {
-            self.feed(state, at, Input::Request { id, request });
+            self.feed(at, input);
         }
     }
-}
 
-fn finish(state: &mut State, index: usize, outcome: Outcome) {
-    let Some(slot) = Arc::make_mut(&mut state.clients[index]).slot.take() else { return };
-    if let Some(issued) = &mut state.issued[usize::from(slot)] {
-        Arc::make_mut(issued).state = match outcome {
-            Outcome::Written(written) => IssuedState::Acknowledged(written),
-            Outcome::Failed(_) | Outcome::Unsent => IssuedState::Failed,
-            Outcome::Unknown(_) | Outcome::Read { .. } => IssuedState::Unknown,
+    fn finish(&mut self, client: ClientId, outcome: Id<Outcome>) {
+        let Some(slot) = self.change_client(client, |client| client.slot.take()).map(usize::from) else {
+            return;
         };
+        if let Some(&Issued { after, moved, .. }) = self.view().issued_at(slot) {
+            let state = match &self.tables.outcomes[outcome] {
+                Outcome::Written(written) => IssuedState::Acknowledged(written.clone()),
+                Outcome::Failed(_) | Outcome::Unsent => IssuedState::Failed,
+                Outcome::Unknown(_) | Outcome::Read { .. } => IssuedState::Unknown,
+            };
+            self.set_issued(slot, Issued { state, after, moved });
+        }
     }
 }

@@ -3,6 +3,16 @@
 use super::{Replica, links::OutLink};
 use core::hash::{Hash, Hasher};
 
+/// All of it, but for what all replicas of a cluster have in common.
+impl Hash for Replica {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { config: _, me, clock, applied, store, logs, links, acks_due, greetings, .. } = self;
+        (me, clock, applied, store, logs, links, acks_due, greetings).hash(hasher);
+        let Self { seen, homes, waiting, reserved, position, .. } = self;
+        (seen, homes, waiting, reserved, position).hash(hasher);
+    }
+}
+
 impl Replica {
     /// Hashes what decides all that this replica will do and show, in a world without ticks, in which everything
     /// pending has been flushed and every position names one entry for ever.

@@ -90,7 +90,7 @@ struct Waiting {
 }
 
 /// A replica of the cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replica {
     config: Arc<Config>,
     me: ReplicaId,
