@@ -1,7 +1,45 @@
 //! What may happen next.
 
-use crate::id::{ClientId, LinkId, ReplicaId};
+use super::scope::KEYS;
+use crate::id::{ClientId, LinkId, ReplicaId, WriteId};
 use core::fmt;
+
+/// What a client asks beyond the plain write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Errand {
+    /// It reads a record.
+    Read {
+        /// The number of the record.
+        key: u8,
+    },
+    /// It writes to another record than the first.
+    Write {
+        /// The number of the record.
+        key: u8,
+    },
+    /// It deletes a record.
+    Delete {
+        /// The number of the record.
+        key: u8,
+    },
+    /// It takes back what a write put into its record.
+    Erase {
+        /// The write.
+        of: WriteId,
+    },
+}
+
+impl fmt::Display for Errand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |key: u8| KEYS.get(usize::from(key)).copied().unwrap_or("?");
+        match *self {
+            Self::Read { key } => write!(f, "reads {}", name(key)),
+            Self::Write { key } => write!(f, "writes to {}", name(key)),
+            Self::Delete { key } => write!(f, "deletes {}", name(key)),
+            Self::Erase { of } => write!(f, "takes {of} back"),
+        }
+    }
+}
 
 /// One transition of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,6 +48,13 @@ pub enum Action {
     Call {
         /// Who.
         client: ClientId,
+    },
+    /// A client begins something else than a plain write.
+    Ask {
+        /// Who.
+        client: ClientId,
+        /// What.
+        errand: Errand,
     },
     /// A request of a client reaches the replica that it was sent to.
     Arrive {
@@ -122,6 +167,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call { client } => write!(f, "{client} calls"),
+            Self::Ask { client, errand } => write!(f, "{client} {errand}"),
             Self::Arrive { client, at } => write!(f, "{client} arrives at {at}"),
             Self::Deliver { link } => write!(f, "deliver {link}"),
             Self::Acknowledge { link } => write!(f, "acknowledge {link}"),

@@ -4,9 +4,9 @@
 use super::{
     action::Action,
     parts::{Node, Phase, Wire},
-    scope::Faults,
+    scope::{Faults, KEYS},
     state::View,
-    world::{Change, KEY},
+    world::Change,
 };
 use crate::{
     id::{LinkId, ReplicaId},
@@ -92,7 +92,7 @@ impl<'a> View<'a> {
         let strategy = self.laws.scope.strategy.home_leader();
         let follows = strategy.is_some_and(|strategy| strategy.reroute == Reroute::Follow);
         if follows && self.budgets().hand_overs > 0 && self.is_busy() {
-            let home = self.replica(replica).home(&Key::new_static(KEY));
+            let home = self.replica(replica).home(&Key::new_static(KEYS[0]));
             if home != Some(replica) {
                 actions.push(Action::TakeHome { replica });
             }
@@ -151,7 +151,7 @@ impl Change<'_> {
             }
             Action::TakeHome { replica } => {
                 self.change_budgets(|budgets| budgets.hand_overs -= 1);
-                self.input(replica, Input::TakeHome { key: Key::new_static(KEY) });
+                self.input(replica, Input::TakeHome { key: Key::new_static(KEYS[0]) });
             }
             Action::LoseTail { replica, records } => {
                 self.change_budgets(|budgets| budgets.tail_losses -= 1);

@@ -31,6 +31,13 @@ const CONDITIONS: [Condition; Property::ALL.len()] = [
     holds::<8>,
     holds::<9>,
     holds::<10>,
+    holds::<11>,
+    holds::<12>,
+    holds::<13>,
+    holds::<14>,
+    holds::<15>,
+    holds::<16>,
+    holds::<17>,
 ];
 
 impl Model for World {
@@ -51,7 +58,7 @@ impl Model for World {
 
     fn properties(&self) -> Vec<stateright::Property<Self>> {
         let asked = Property::ALL.into_iter().zip(CONDITIONS);
-        let asked = asked.filter(|(property, _)| property.speaks_of(self.scope().workload));
+        let asked = asked.filter(|(property, _)| property.speaks_of(self.scope()));
         asked.map(|(property, holds)| stateright::Property::always(property.name(), holds)).collect()
     }
 

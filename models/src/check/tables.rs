@@ -14,7 +14,7 @@ use crate::{
     id::ReplicaId,
     message::{Entry, Input, Message, Output, Record, Request, RequestId},
     replica::Replica,
-    session::{Outcome, Session, SessionInput, SessionOutput},
+    session::{Outcome, Resolution, Session, SessionInput, SessionOutput},
 };
 use alloc::{sync::Arc, vec::Vec};
 use core::{
@@ -69,7 +69,7 @@ pub(super) enum Said {
 }
 
 /// What a session is after it was told something, and what it then says.
-type Talk = (Id<Session>, Option<Said>);
+type Talk = (Id<Session>, Option<Id<Resolution>>, Option<Said>);
 
 /// A node, what it is told, and the number of entries made before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,7 @@ pub(super) struct Tables {
     pub(super) answers: Interner<SessionInput>,
     pub(super) requests: Interner<Request>,
     pub(super) outcomes: Interner<Outcome>,
+    pub(super) resolutions: Interner<Resolution>,
     pub(super) issued: Interner<Issued>,
     pub(super) issues: Interner<Issues>,
     entries: Interner<Arc<Entry>>,
@@ -136,6 +137,7 @@ impl Default for Tables {
             answers: Interner::default(),
             requests: Interner::default(),
             outcomes: Interner::default(),
+            resolutions: Interner::default(),
             issued: Interner::default(),
             issues: Interner::default(),
             entries: Interner::default(),
@@ -283,11 +285,7 @@ impl Tables {
     // Clients.
 
     /// What a session does with what it is told, and what it then says.
-    pub(super) fn talk(
-        &mut self,
-        session: Id<Session>,
-        told: Id<SessionInput>,
-    ) -> (Id<Session>, Option<Said>) {
+    pub(super) fn talk(&mut self, session: Id<Session>, told: Id<SessionInput>) -> Talk {
         if let Some(&known) = self.talks.get(&(session, told)) {
             if cfg!(debug_assertions) {
                 assert_eq!(self.work_out_talk(session, told), known);
@@ -301,16 +299,19 @@ impl Tables {
 
     fn work_out_talk(&mut self, session: Id<Session>, told: Id<SessionInput>) -> Talk {
         let mut session = self.sessions[session].clone();
-        let mut said = None;
+        let (mut resolved, mut said) = (None, None);
         for output in session.step(self.answers[told].clone()) {
             let more = match output {
                 SessionOutput::Send(request) => Said::Ask(self.requests.id(request)),
                 SessionOutput::Done(outcome) => Said::Done(self.outcomes.id(outcome)),
-                SessionOutput::Resolved(_) => continue,
+                SessionOutput::Resolved(resolution) => {
+                    resolved = Some(self.resolutions.id(resolution));
+                    continue;
+                }
             };
             assert!(said.replace(more).is_none(), "a session says one thing at a time");
         }
-        (self.sessions.id(session), said)
+        (self.sessions.id(session), resolved, said)
     }
 
     /// What a replica is told when a request reaches it.
@@ -337,6 +338,7 @@ impl Tables {
             self.answers.bytes() * 2,
             self.requests.bytes(),
             self.outcomes.bytes(),
+            self.resolutions.bytes(),
             self.issued.bytes(),
             self.issues.bytes(),
             self.entries.bytes() + self.entries.values().len() * 2 * size_of::<Entry>(),

@@ -2,8 +2,8 @@
 
 use super::{
     action::Action,
-    parts::{Budgets, Call, Client, Issued, IssuedState, Issues, Made, Node, Phase, Wire},
-    scope::{Acknowledgements, MAX_SLOTS, Scope, ScopeError},
+    parts::{Budgets, Call, Client, Issued, IssuedState, Issues, Made, Node, Phase, Wire, Witnessed},
+    scope::{Acknowledgements, KEYS, MAX_SLOTS, Scope, ScopeError},
     state::{Layout, Row, State, View},
     table::Id,
     tables::{Said, Tables, Wish},
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     id::{ClientId, LinkId, ReplicaId, WriteId},
     message::{Input, Message, Request, RequestId},
-    operation::KeyedOperation,
+    operation::{KeyedOperation, Operation},
     replica::{Config, Replica},
     session::{Outcome, Session, SessionInput},
     topology::Graph,
@@ -24,9 +24,6 @@ use alloc::{
 };
 use smallvec::SmallVec;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// The record.
-pub(super) const KEY: &str = "k";
 
 /// How many log positions a leader reserves that may lose the tail of its log: more than a world has writes, and so
 /// few that the positions stay small.
@@ -53,8 +50,12 @@ impl World {
     /// # Errors
     /// [`ScopeError`] if the cluster cannot work, or the bounds do not fit or contradict each other.
     pub fn new(scope: Scope) -> Result<Self, ScopeError> {
-        if scope.clients * usize::from(scope.writes) > MAX_SLOTS {
-            return Err(ScopeError::TooManyWrites { clients: scope.clients, writes: scope.writes });
+        let writes = scope.writes_of_a_client();
+        if scope.clients * writes > MAX_SLOTS {
+            return Err(ScopeError::TooManyWrites { clients: scope.clients, writes });
+        }
+        if !(1..=KEYS.len()).contains(&usize::from(scope.keys)) {
+            return Err(ScopeError::Keys(scope.keys));
         }
         if scope.faults.in_flight && !scope.overlap {
             return Err(ScopeError::InFlightWithoutOverlap);
@@ -136,8 +137,7 @@ impl World {
     #[must_use]
     pub fn issued(&self, state: &State) -> Vec<Option<Arc<Issued>>> {
         let engine = self.engine();
-        let slots = self.laws.scope.clients * usize::from(self.laws.scope.writes);
-        (0..slots).map(|slot| engine.view(state).issued_at(slot).cloned().map(Arc::new)).collect()
+        (0..self.laws.slots()).map(|slot| engine.view(state).issued_at(slot).cloned().map(Arc::new)).collect()
     }
 
     /// Where a client is.
@@ -208,12 +208,29 @@ impl Laws {
 
     /// The slot of a write: slots do not depend on the order in which clients begin.
     pub(super) fn slot_of(&self, write: WriteId) -> usize {
-        write.client.0 as usize * usize::from(self.scope.writes) + write.sequence as usize - 1
+        write.client.0 as usize * self.scope.writes_of_a_client() + write.sequence as usize - 1
     }
 
     /// The client of a slot's write.
     pub(super) fn client_of(&self, slot: usize) -> usize {
-        slot / usize::from(self.scope.writes)
+        slot / self.scope.writes_of_a_client()
+    }
+
+    /// The write of a slot.
+    pub(super) fn write_of(&self, slot: usize) -> WriteId {
+        let writes = self.scope.writes_of_a_client();
+        #[expect(clippy::cast_possible_truncation, reason = "below 16")]
+        WriteId { client: ClientId((slot / writes) as u32), sequence: (slot % writes) as u32 + 1 }
+    }
+
+    /// The number of a record.
+    pub(super) fn key(&self, name: &str) -> u8 {
+        narrow(KEYS.iter().position(|key| *key == name).unwrap_or_default())
+    }
+
+    /// How many slots for writes there are.
+    pub(super) const fn slots(&self) -> usize {
+        self.scope.clients * self.scope.writes_of_a_client()
     }
 }
 
@@ -234,6 +251,7 @@ impl View<'_> {
             if self.budgets().writes > 0 && self.is_idle(client) && self.is_live(client.at) {
                 actions.push(Action::Call { client: name });
             }
+            self.errands(name, client, actions);
             self.relocations(name, client, actions);
         }
         for (replica, node) in self.nodes() {
@@ -241,7 +259,7 @@ impl View<'_> {
         }
     }
 
-    fn is_idle(self, client: &Client) -> bool {
+    pub(super) fn is_idle(self, client: &Client) -> bool {
         self.tables.sessions[client.session].is_idle()
     }
 
@@ -250,7 +268,8 @@ impl View<'_> {
         if budgets.relocations == 0 {
             return;
         }
-        let of_use = if self.is_idle(client) { budgets.writes > 0 } else { scope.faults.in_flight };
+        let to_come = budgets.writes + budgets.reads > 0;
+        let of_use = if self.is_idle(client) { to_come } else { scope.faults.in_flight };
         if !of_use {
             return;
         }
@@ -338,13 +357,14 @@ impl Engine<'_> {
                 requests: 0,
                 pending: None,
                 calls: SmallVec::new(),
+                reading: None,
+                witnessed: Witnessed::default(),
             };
             state.set_client(client, tables.clients.id(is));
         }
-        let slots = scope.clients * usize::from(scope.writes);
-        state.set_issues(tables.issues.id(Issues::from_elem(None, slots)));
+        state.set_issues(tables.issues.id(Issues::from_elem(None, self.laws.slots())));
         state.set_made(tables.made.id(Made { count: 0, last: None }));
-        state.set_budgets(tables.budgets.id(Budgets::new(scope.writes, &scope.faults)));
+        state.set_budgets(tables.budgets.id(Budgets::new(scope)));
         let mut change = self.change(state);
         for &link in change.laws.links() {
             change.connect(link);
@@ -370,7 +390,8 @@ pub(super) struct Change<'a> {
 impl Change<'_> {
     fn act(&mut self, action: Action) {
         match action {
-            Action::Call { client } => self.call(client),
+            Action::Call { client } => self.write(client, 0, None),
+            Action::Ask { client, errand } => self.run(client, errand),
             Action::Arrive { client, at } => {
                 if let Some(input) = self.change_client(client, |client| {
                     let place = client.calls.iter().position(|call| call.at == at)?;
@@ -451,7 +472,7 @@ impl Change<'_> {
         result
     }
 
-    fn change_client<R>(&mut self, client: ClientId, change: impl FnOnce(&mut Client) -> R) -> R {
+    pub(super) fn change_client<R>(&mut self, client: ClientId, change: impl FnOnce(&mut Client) -> R) -> R {
         let mut is = self.view().client(client).clone();
         let result = change(&mut is);
         self.state.set_client(client, self.tables.clients.id(is));
@@ -464,7 +485,7 @@ impl Change<'_> {
         self.state.set_budgets(self.tables.budgets.id(budgets));
     }
 
-    fn set_issued(&mut self, slot: usize, issued: Issued) {
+    pub(super) fn set_issued(&mut self, slot: usize, issued: Issued) {
         let mut issues = self.tables.issues[self.state.issues()].clone();
         issues[slot] = Some(self.tables.issued.id(issued));
         self.state.set_issues(self.tables.issues.id(issues));
@@ -575,15 +596,26 @@ impl Change<'_> {
 
     // Clients.
 
-    fn call(&mut self, client: ClientId) {
+    /// A client begins its next write: of what its slot puts into a record, or of what takes something back.
+    pub(super) fn write(&mut self, client: ClientId, key: u8, erases: Option<usize>) {
         let session = self.view().client(client).session;
         let slot = self.laws.slot_of(self.tables.sessions[session].next_write());
         let after = self.view().acknowledged().fold(0, |after, (slot, _)| after | 1 << slot);
-        self.set_issued(slot, Issued { state: IssuedState::Open, after, moved: false });
+        let read = self.view().client(client).witnessed.seen;
+        let erased = erases.map(narrow);
+        let issued = Issued { state: IssuedState::Open, after, moved: false, key, erases: erased, read };
+        self.set_issued(slot, issued);
         self.change_budgets(|budgets| budgets.writes -= 1);
         self.change_client(client, |client| client.slot = Some(narrow(slot)));
-        let operation = self.laws.scope.workload.operation(slot);
-        self.tell(client, SessionInput::Start(KeyedOperation { key: Key::new_static(KEY), operation }));
+        let workload = self.laws.scope.workload;
+        let erasure = erases.and_then(|of| workload.erasure(of));
+        let operation = erasure.unwrap_or_else(|| workload.operation(slot));
+        self.start(client, key, operation);
+    }
+
+    pub(super) fn start(&mut self, client: ClientId, key: u8, operation: Operation) {
+        let key = Key::new_static(KEYS[usize::from(key)]);
+        self.tell(client, SessionInput::Start(KeyedOperation { key, operation }));
     }
 
     fn relocate(&mut self, client: ClientId, to: ReplicaId, token: bool) {
@@ -604,8 +636,11 @@ impl Change<'_> {
 
     fn session(&mut self, client: ClientId, told: Id<SessionInput>) {
         let session = self.view().client(client).session;
-        let (session, said) = self.tables.talk(session, told);
+        let (session, resolved, said) = self.tables.talk(session, told);
         self.change_client(client, |client| (client.session, client.pending) = (session, None));
+        if let Some(resolution) = resolved {
+            self.resolved(resolution);
+        }
         match said {
             Some(Said::Ask(request)) => self.request(client, request),
             Some(Said::Done(outcome)) => self.finish(client, outcome),
@@ -628,17 +663,23 @@ impl Change<'_> {
         }
     }
 
-    fn finish(&mut self, client: ClientId, outcome: Id<Outcome>) {
-        let Some(slot) = self.change_client(client, |client| client.slot.take()).map(usize::from) else {
-            return;
-        };
-        if let Some(&Issued { after, moved, .. }) = self.view().issued_at(slot) {
-            let state = match &self.tables.outcomes[outcome] {
+    fn finish(&mut self, client: ClientId, outcome_id: Id<Outcome>) {
+        let (slot, reading) =
+            self.change_client(client, |client| (client.slot.take(), client.reading.take()));
+        let outcome = &self.tables.outcomes[outcome_id];
+        if let (Some(key), Outcome::Read { versions, applied, .. }) = (reading, outcome) {
+            let (versions, applied) = (versions.clone(), applied.clone());
+            return self.has_read(client, key, &versions, &applied);
+        }
+        if let Some(slot) = slot.map(usize::from)
+            && let Some(issued) = self.view().issued_at(slot).cloned()
+        {
+            let state = match &self.tables.outcomes[outcome_id] {
                 Outcome::Written(written) => IssuedState::Acknowledged(written.clone()),
                 Outcome::Failed(_) | Outcome::Unsent => IssuedState::Failed,
                 Outcome::Unknown(_) | Outcome::Read { .. } => IssuedState::Unknown,
             };
-            self.set_issued(slot, Issued { state, after, moved });
+            self.set_issued(slot, Issued { state, ..issued });
         }
     }
 }
