@@ -282,6 +282,12 @@ pub enum Input {
     /// Forget the conflict metadata of all versions held, as when rows are reloaded or their history is purged: they
     /// are older than any other and knew of nothing. Values, identities and positions stay.
     Forget,
+    /// An operator, or whoever balances the load, asks this leader to become the home of a record. Only where homes
+    /// follow their writers can a home move.
+    TakeHome {
+        /// The record.
+        key: Key,
+    },
 }
 
 /// What a replica wants done. The order matters: what a `Persist` holds must be as durable as the node promises before

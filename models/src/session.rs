@@ -45,7 +45,7 @@ pub enum SessionOutput {
 }
 
 /// Siblings that a session resolved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Resolution {
     /// The record.
     pub key: Key,

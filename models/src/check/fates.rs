@@ -1,12 +1,15 @@
 //! The ledger in small: the fate of each acknowledged write in a quiescent state.
 //!
 //! Which write won is found here, as the ledger of a recorded history finds it; what that makes of the lost one is
-//! decided by [`fate_of_loser`] alone. Less is needed than there: nothing is deleted, undone or read, every version is
-//! told, and nothing but a move of its client makes two copies of a write.
+//! decided by [`fate_of_loser`] alone. Less is needed than there: every version is told, all values are small, and
+//! nothing but a move of its client makes two copies of a write. That both ledgers agree is tested where both can be
+//! seen, on every path of small worlds.
+
+mod line;
 
 use super::{
-    parts::Issued,
-    scope::Workload,
+    parts::{Issued, IssuedState},
+    scope::{KEYS, Workload},
     state::{State, View},
     world::World,
 };
@@ -17,7 +20,13 @@ use crate::{
     value::Value,
     version::Cell,
 };
-use alloc::{borrow::Cow, collections::VecDeque, vec, vec::Vec};
+use alloc::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    vec,
+    vec::Vec,
+};
+use line::Line;
 
 /// The fates of all acknowledged writes, by slot. Meaningful in a quiescent state.
 #[must_use]
@@ -29,12 +38,20 @@ pub(super) fn fates_in(view: View<'_>) -> Vec<(usize, Fate)> {
     view.acknowledged().map(|(slot, _)| (slot, Judge(view).fate(slot))).collect()
 }
 
-/// What a reader of this replica gets of the record.
-pub(super) fn resolved<'a>(view: View<'_>, replica: &'a Replica) -> Option<Cow<'a, Value>> {
-    let (_, cell) = replica.cells().next()?;
-    let siblings = cell.merged.is_none() && cell.versions.len() > 1;
+/// What a replica holds of a record.
+pub(super) fn cell(replica: &Replica, key: u8) -> Option<&Cell> {
+    replica.cells().find(|(name, _)| *name == KEYS[usize::from(key)]).map(|(_, cell)| cell)
+}
+
+fn has_siblings(cell: &Cell) -> bool {
+    cell.merged.is_none() && cell.versions.len() > 1
+}
+
+/// What a reader of this replica gets of a record.
+pub(super) fn resolved<'a>(view: View<'_>, replica: &'a Replica, key: u8) -> Option<Cow<'a, Value>> {
+    let cell = cell(replica, key)?;
     match view.laws.scope.strategy.read_handler() {
-        Some(handler) if siblings => handler.merge(&cell.versions).map(Cow::Owned),
+        Some(handler) if has_siblings(cell) => handler.merge(&cell.versions).map(Cow::Owned),
         _ => cell.value().map(Cow::Borrowed),
     }
 }
@@ -43,55 +60,114 @@ fn severity(fate: Fate) -> usize {
     Fate::ALL.iter().position(|&other| other == fate).unwrap_or(Fate::ALL.len())
 }
 
-struct Judge<'a>(View<'a>);
+/// What one replica shows of one record.
+pub(super) struct Shown<'a> {
+    /// The versions held.
+    held: Vec<usize>,
+    /// The same, each resolution replaced by what it went over; and whether through one.
+    pub(super) carried: BTreeMap<usize, bool>,
+    siblings: bool,
+    value: Option<Cow<'a, Value>>,
+}
+
+pub(super) struct Judge<'a>(pub(super) View<'a>);
 
 impl<'a> Judge<'a> {
     fn issued(&self, slot: usize) -> Option<&'a Issued> {
         self.0.issued_at(slot)
     }
 
+    fn key(&self, slot: usize) -> u8 {
+        self.issued(slot).map_or(0, |issued| issued.key)
+    }
+
+    const fn workload(&self) -> Workload {
+        self.0.laws.scope.workload
+    }
+
     fn fate(&self, slot: usize) -> Fate {
-        let live = || self.0.live();
-        let showing = live().filter(|replica| self.shows(replica, slot)).count();
-        if showing == live().count() {
-            return Fate::Visible;
+        let shown: Vec<Shown<'_>> =
+            self.0.live().map(|replica| self.shown(replica, self.key(slot))).collect();
+        let showing = shown.iter().filter(|shown| self.shows(shown, slot)).count();
+        if showing == shown.len() {
+            let alone =
+                |shown: &Shown<'_>| shown.held == [slot] || shown.siblings && shown.held.contains(&slot);
+            let untold = |shown: &Shown<'_>| shown.held.is_empty() && self.workload().replaces();
+            let whole = shown.iter().all(|shown| alone(shown) || untold(shown));
+            return if whole { Fate::Visible } else { Fate::Merged };
         }
         if showing > 0 {
             return Fate::Partial;
         }
-        let lost = |replica| {
-            if self.replaces() { self.lost_record(slot, replica) } else { self.lost_effect(slot, replica) }
+        let lost = |shown: &Shown<'_>| {
+            if self.workload().replaces() {
+                self.lost_record(slot, shown)
+            } else {
+                self.lost_effect(slot, shown)
+            }
         };
-        let worst = live().map(lost).max_by_key(|&fate| severity(fate)).unwrap_or(Fate::Vanished);
+        let worst = shown.iter().map(lost).max_by_key(|&fate| severity(fate)).unwrap_or(Fate::Vanished);
         self.beyond_conflict(slot, worst)
     }
 
-    fn replaces(&self) -> bool {
-        self.0.laws.scope.workload == Workload::Register
+    pub(super) fn shown<'r>(&self, replica: &'r Replica, key: u8) -> Shown<'r> {
+        let cell = cell(replica, key);
+        let slot_of = |write: WriteId| self.0.laws.slot_of(write);
+        let held: Vec<usize> =
+            cell.iter().flat_map(|cell| &cell.versions).map(|held| slot_of(held.write)).collect();
+        let (mut carried, mut seen) = (BTreeMap::new(), vec![false; self.0.slots()]);
+        let mut open: Vec<(usize, bool)> = held.iter().map(|&slot| (slot, false)).collect();
+        while let Some((slot, through)) = open.pop() {
+            if core::mem::replace(&mut seen[slot], true) {
+                continue;
+            }
+            match self.issued(slot).map(|issued| &issued.state) {
+                Some(IssuedState::Resolution { over, .. }) => {
+                    open.extend(over.iter().map(|&write| (slot_of(write), true)));
+                }
+                _ => {
+                    carried.insert(slot, through);
+                }
+            }
+        }
+        let siblings = cell.is_some_and(has_siblings);
+        Shown { held, carried, siblings, value: resolved(self.0, replica, key) }
     }
 
-    /// Whether a reader of the replica gets the effect of the write.
-    fn shows(&self, replica: &Replica, slot: usize) -> bool {
-        let held = versions(replica).any(|write| self.0.laws.slot_of(write) == slot);
-        let siblings =
-            replica.cells().next().is_some_and(|(_, cell)| cell.merged.is_none() && cell.versions.len() > 1);
-        let value = resolved(self.0, replica);
-        let shown = self.0.laws.scope.workload.count(slot, value.as_deref()) > 0;
-        siblings && held || shown && (held || !self.replaces())
+    /// Whether a reader gets the effect of the write.
+    pub(super) fn shows(&self, shown: &Shown<'_>, slot: usize) -> bool {
+        if shown.siblings && shown.held.contains(&slot) {
+            return true;
+        }
+        let has = |slot: usize| self.workload().count(slot, shown.value.as_deref()) > 0;
+        match (self.workload(), self.issued(slot).and_then(|issued| issued.erases)) {
+            (Workload::Register | Workload::Document, None) => shown.carried.contains_key(&slot) && has(slot),
+            // Absent is absent, whichever deletion brought it about.
+            (Workload::Document, Some(_)) => !shown.siblings && shown.value.is_none(),
+            (_, Some(of)) => !has(usize::from(of)),
+            (_, None) => has(slot),
+        }
     }
 
-    /// Where the write entered, as its acknowledgement told: a retry may be known without that.
+    /// Where the write entered, as its acknowledgement told, or else as a live replica tells that holds it: a retry may
+    /// be known without that.
     fn dot(&self, slot: usize) -> Option<Dot> {
-        let written = self.issued(slot)?.written();
-        written.map(|written| written.dot).filter(|dot| dot.position > 0)
+        let written = self.issued(slot)?.written().map(|written| written.dot);
+        written.filter(|dot| dot.position > 0).or_else(|| {
+            let cells = self.0.live().flat_map(Replica::cells);
+            let mut held = cells.flat_map(|(_, cell)| &cell.versions);
+            held.find(|held| self.0.laws.slot_of(held.write) == slot).map(|held| held.dot)
+        })
     }
 
-    fn knowledge(&self, of: usize, other: usize) -> Knowledge {
-        let written = self.issued(of).and_then(|issued| issued.written());
+    pub(super) fn knowledge(&self, of: usize, other: usize) -> Knowledge {
+        let written = self.issued(of).and_then(Issued::written);
         let leader = written.zip(self.dot(other)).is_some_and(|(written, dot)| written.knew.covers(dot));
+        let same_client = self.0.laws.client_of(of) == self.0.laws.client_of(other);
+        let had_read = self.issued(of).is_some_and(|issued| issued.read >> other & 1 == 1);
         if leader {
             Knowledge::Leader
-        } else if other < of && self.0.laws.client_of(of) == self.0.laws.client_of(other) {
+        } else if other < of && same_client || had_read {
             Knowledge::Session
         } else {
             Knowledge::None
@@ -101,36 +177,42 @@ impl<'a> Judge<'a> {
     fn relation(&self, loser: usize, winner: usize) -> Relation {
         let after =
             |of: usize, other: usize| self.issued(of).is_some_and(|issued| issued.after >> other & 1 == 1);
-        let moved = self.issued(winner).is_some_and(|issued| issued.moved);
+        let erases = self.issued(loser).is_some_and(|issued| issued.erases.is_some());
         Relation {
             loser_knew: self.knowledge(loser, winner),
             // The copy that won may be the one whose leader lacked the loser.
             winner_knew: match self.knowledge(winner, loser) {
-                Knowledge::Leader if moved => Knowledge::Session,
+                Knowledge::Leader if self.was_moved(winner) => Knowledge::Session,
                 knew => knew,
             },
             winner_first: after(loser, winner),
             loser_first: after(winner, loser),
-            replaces: self.replaces(),
-            keeps: self.0.laws.scope.strategy.keeps(self.0.laws.scope.workload.effect()),
+            replaces: self.workload().replaces(),
+            keeps: self.0.laws.scope.strategy.keeps(self.workload().effect(erases)),
         }
+    }
+
+    fn was_moved(&self, slot: usize) -> bool {
+        self.issued(slot).is_some_and(|issued| issued.moved)
     }
 
     fn against(&self, loser: usize, winner: usize) -> Fate {
         fate_of_loser(self.relation(loser, winner))
     }
 
-    fn held(&self, replica: &Replica) -> Vec<usize> {
-        versions(replica).map(|write| self.0.laws.slot_of(write)).collect()
-    }
-
     /// A write of the whole record that this replica does not show.
-    fn lost_record(&self, slot: usize, replica: &Replica) -> Fate {
-        let others: Vec<usize> = self.held(replica).into_iter().filter(|&other| other != slot).collect();
-        let mut winners: Vec<usize> =
-            others.iter().copied().filter(|&other| self.shows(replica, other)).collect();
+    fn lost_record(&self, slot: usize, shown: &Shown<'_>) -> Fate {
+        let others = || shown.carried.keys().copied().filter(|&other| other != slot);
+        if shown.carried.get(&slot) == Some(&true) {
+            // A reader was told of it and of the version that it resolved to.
+            return others().next().map_or(Fate::Vanished, |_| Fate::ConcurrentDiscard);
+        }
+        let mut winners: Vec<usize> = others().filter(|&other| self.shows(shown, other)).collect();
         if winners.is_empty() {
-            winners = others;
+            winners = others().collect();
+        }
+        if winners.is_empty() && shown.held.is_empty() {
+            return self.lost_untold(slot, shown);
         }
         // Among versions side by side, the one that rightly replaced it explains its absence.
         let rightly = |&winner: &usize| {
@@ -144,117 +226,138 @@ impl<'a> Judge<'a> {
         fates.max_by_key(|&fate| severity(fate)).unwrap_or(Fate::Vanished)
     }
 
+    /// The replica has no record: any deletion may be the winner. Of several, the one that blames the system least,
+    /// since nothing tells them apart.
+    fn lost_untold(&self, slot: usize, shown: &Shown<'_>) -> Fate {
+        let winners = self.others(slot).filter(|&other| self.shows(shown, other));
+        let fates = winners.map(|winner| self.against(slot, winner));
+        fates.min_by_key(|&fate| severity(fate)).unwrap_or(Fate::Vanished)
+    }
+
+    /// All other writes of the record that happened or may have happened.
+    fn others(&self, slot: usize) -> impl Iterator<Item = usize> + '_ {
+        let possible =
+            |issued: &Issued| !matches!(issued.state, IssuedState::Failed | IssuedState::Resolution { .. });
+        let key = self.key(slot);
+        self.0
+            .issued()
+            .filter(move |&(other, issued)| other != slot && issued.key == key && possible(issued))
+            .map(|(other, _)| other)
+    }
+
     /// An effect that this replica does not show.
-    fn lost_effect(&self, slot: usize, replica: &Replica) -> Fate {
-        let line = Line::of(self, &self.held(replica));
-        if line.toward[slot].is_some() {
+    fn lost_effect(&self, slot: usize, shown: &Shown<'_>) -> Fate {
+        if self.was_undone(slot) {
+            return Fate::Superseded;
+        }
+        let line = Line::of(self, &shown.held);
+        if line.contains(slot) {
             return self.lost_on_the_line(slot, &line);
         }
         let mut open: VecDeque<usize> = self.parents(slot).into();
-        let mut seen = vec![false; line.toward.len()];
+        let mut seen = vec![false; self.0.slots()];
         while let Some(ancestor) = open.pop_front() {
             if core::mem::replace(&mut seen[ancestor], true) {
                 continue;
             }
-            match line.toward[ancestor] {
+            match line.next(ancestor) {
                 // It was made on the final version.
-                Some(next) if next == ancestor => return self.against(slot, ancestor),
-                // The line went on without it at a leader that had it: there the ancestor had beaten it.
-                Some(next) if self.made_on(next, slot) => return self.against(slot, ancestor),
-                Some(next) => return self.against(slot, next),
+                None if line.is_final(ancestor) => return self.against_effect(slot, ancestor),
                 None => open.extend(self.parents(ancestor)),
+                // The line went on without it at a leader that had it: there the ancestor had beaten it.
+                Some(next) if self.made_on(next, slot) => return self.against_effect(slot, ancestor),
+                Some(next) => return self.against_effect(slot, next),
             }
         }
-        line.root.map_or(Fate::Vanished, |root| self.against(slot, root))
+        match line.root {
+            Some(root) => self.against_effect(slot, root),
+            None => self.lost_without_line(slot, shown),
+        }
+    }
+
+    /// Whether a later write took it back on purpose.
+    fn was_undone(&self, slot: usize) -> bool {
+        self.others(slot).any(|other| {
+            let erases = self.issued(other).and_then(|issued| issued.erases);
+            let relation = self.relation(slot, other);
+            erases.is_some_and(|of| usize::from(of) == slot)
+                && relation.loser_knew == Knowledge::None
+                && (relation.winner_knew != Knowledge::None || relation.loser_first)
+        })
     }
 
     fn made_on(&self, write: usize, other: usize) -> bool {
-        let moved = self.issued(write).is_some_and(|issued| issued.moved);
-        !moved && self.knowledge(write, other) == Knowledge::Leader
+        !self.was_moved(write) && self.knowledge(write, other) == Knowledge::Leader
+    }
+
+    /// An effect against the write that went on without it. Where handlers merge, an effect is never beaten by a
+    /// version, only dropped at a merge with one.
+    fn against_effect(&self, slot: usize, winner: usize) -> Fate {
+        if self.0.laws.scope.strategy.handler().is_some() {
+            self.dropped_at_a_merge(slot, winner)
+        } else {
+            self.against(slot, winner)
+        }
+    }
+
+    fn dropped_at_a_merge(&self, slot: usize, other: usize) -> Fate {
+        if self.relation(slot, other).keeps { self.against(slot, other) } else { Fate::ConcurrentDiscard }
     }
 
     /// The final value was built on it, and yet lacks its effect: it was dropped where versions were made one, or
     /// nobody knows where.
     fn lost_on_the_line(&self, slot: usize, line: &Line) -> Fate {
         let mut side = slot;
-        while let Some(next) = line.toward[side].filter(|&next| next != side) {
+        for next in line.onward(slot) {
             let parents = self.parents(next);
             if parents.len() > 1 {
-                return match parents.into_iter().find(|&other| other != side) {
-                    Some(winner) if !self.relation(slot, winner).keeps => Fate::ConcurrentDiscard,
-                    Some(winner) => self.against(slot, winner),
-                    None => self.against(slot, next),
-                };
+                let other = parents.into_iter().find(|&other| other != side);
+                return other
+                    .map_or_else(|| self.against(slot, next), |other| self.dropped_at_a_merge(slot, other));
             }
             side = next;
         }
-        // A handler dropped it where the final versions were merged, or nobody knows where.
-        let beside = line.finals.iter().copied().find(|&held| held != side);
-        let copy = || {
-            let mut at = slot;
-            let next = |at: usize| line.toward[at].filter(|&next| next != at);
-            while let Some(later) = next(at) {
-                if self.issued(later).is_some_and(|issued| issued.moved) {
-                    return Some(later);
-                }
-                at = later;
-            }
-            next(slot)
-        };
-        beside.or_else(copy).map_or(Fate::Vanished, |winner| self.against(slot, winner))
+        if let Some(winner) = line.beside(slot) {
+            // It was dropped where the final versions were made one.
+            return self.dropped_at_a_merge(slot, winner);
+        }
+        // Of a write that was moved, two leaders may have made copies, the other one without this effect.
+        let copy = line.onward(slot).find(|&later| self.was_moved(later)).or_else(|| line.next(slot));
+        copy.map_or(Fate::Vanished, |winner| self.against_effect(slot, winner))
     }
 
-    /// The writes that a write was executed on, as its acknowledgement told.
+    /// Nothing tells what the final value was built on: any write that neither knew of could have displaced it.
+    fn lost_without_line(&self, slot: usize, shown: &Shown<'_>) -> Fate {
+        let candidate = |&other: &usize| {
+            let relation = self.relation(slot, other);
+            relation.winner_knew == Knowledge::None
+                && relation.loser_knew == Knowledge::None
+                && !relation.winner_first
+                && !relation.loser_first
+                && self.shows(shown, other)
+        };
+        let winner = self.others(slot).find(candidate);
+        winner.map_or(Fate::Vanished, |winner| self.against(slot, winner))
+    }
+
+    /// The writes that a write was executed on, as its acknowledgement told; of a resolution, those that it replaced.
     fn parents(&self, slot: usize) -> Vec<usize> {
-        let written = self.issued(slot).and_then(|issued| issued.written());
-        written
-            .map_or_else(Vec::new, |written| written.on.iter().map(|&on| self.0.laws.slot_of(on)).collect())
+        let on = match self.issued(slot).map(|issued| &issued.state) {
+            Some(IssuedState::Acknowledged(written)) => &written.on[..],
+            Some(IssuedState::Resolution { over, .. }) => &over[..],
+            _ => &[],
+        };
+        on.iter().map(|&on| self.0.laws.slot_of(on)).collect()
     }
 
     /// What no conflict explains: the write is on a dead replica, or nowhere.
     fn beyond_conflict(&self, slot: usize, fate: Fate) -> Fate {
         let Some(dot) = self.dot(slot).filter(|_| fate.is_loss()) else { return fate };
-        if self.0.gone().any(|replica| self.shows(replica, slot)) {
-            return Fate::Stranded;
-        }
         let reached = self.0.live().any(|replica| replica.applied().covers(dot));
         if reached {
             return fate;
         }
         let gone = self.0.gone().any(|replica| replica.id() == dot.origin);
         if gone { Fate::Stranded } else { Fate::Vanished }
-    }
-}
-
-fn versions(replica: &Replica) -> impl Iterator<Item = WriteId> + '_ {
-    let cell: Option<&Cell> = replica.cells().next().map(|(_, cell)| cell);
-    cell.into_iter().flat_map(|cell| &cell.versions).map(|version| version.write)
-}
-
-/// Which writes the final value was built on.
-struct Line {
-    /// For each write on it, the next one towards the end; itself for a final version.
-    toward: Vec<Option<usize>>,
-    finals: Vec<usize>,
-    /// The first of those that were made on an empty record.
-    root: Option<usize>,
-}
-
-impl Line {
-    fn of(judge: &Judge<'_>, finals: &[usize]) -> Self {
-        let mut line = Self { toward: vec![None; judge.0.slots()], finals: finals.to_vec(), root: None };
-        let mut open: VecDeque<(usize, usize)> = finals.iter().map(|&slot| (slot, slot)).collect();
-        while let Some((slot, toward)) = open.pop_front() {
-            if line.toward[slot].is_some() {
-                continue;
-            }
-            line.toward[slot] = Some(toward);
-            let parents = judge.parents(slot);
-            if parents.is_empty() {
-                line.root = Some(line.root.map_or(slot, |root| root.min(slot)));
-            }
-            open.extend(parents.into_iter().map(|parent| (parent, slot)));
-        }
-        line
     }
 }

@@ -125,7 +125,7 @@ impl Cell {
 
     /// The properties that are asked of it.
     pub fn properties(&self) -> impl Iterator<Item = Property> + '_ {
-        Property::ALL.into_iter().filter(|property| property.speaks_of(self.scope.workload))
+        Property::ALL.into_iter().filter(|property| property.speaks_of(&self.scope))
     }
 
     /// Asks them all.

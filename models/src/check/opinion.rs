@@ -31,6 +31,13 @@ const CONDITIONS: [Condition; Property::ALL.len()] = [
     holds::<8>,
     holds::<9>,
     holds::<10>,
+    holds::<11>,
+    holds::<12>,
+    holds::<13>,
+    holds::<14>,
+    holds::<15>,
+    holds::<16>,
+    holds::<17>,
 ];
 
 impl Model for World {
@@ -51,7 +58,7 @@ impl Model for World {
 
     fn properties(&self) -> Vec<stateright::Property<Self>> {
         let asked = Property::ALL.into_iter().zip(CONDITIONS);
-        let asked = asked.filter(|(property, _)| property.speaks_of(self.scope().workload));
+        let asked = asked.filter(|(property, _)| property.speaks_of(self.scope()));
         asked.map(|(property, holds)| stateright::Property::always(property.name(), holds)).collect()
     }
 
@@ -133,7 +140,7 @@ mod tests {
         let acks = |scope| Scope { acknowledgements: Acknowledgements::Delivered, ..scope };
         let of = |workload, scope| Scope { workload, ..scope };
         let scopes = [
-            small(Strategy::Arrival(Arrival {}), ring.clone()),
+            small(Strategy::Arrival(Arrival::default()), ring.clone()),
             small(lww(), all.clone()),
             Scope { writes: 3, clients: 3, ..quick(small(lww(), all.clone())) },
             faulty(skew(), quick(small(Strategy::Lww(careless), ring.clone()))),

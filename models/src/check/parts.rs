@@ -3,10 +3,13 @@
 //! All of them are small values that are kept once, in [`Tables`](super::tables::Tables). They hold no order of
 //! discovery: what is equal here is equal in every run.
 
-use super::{scope::Faults, table::Id};
+use super::{
+    scope::{Faults, Scope},
+    table::Id,
+};
 use crate::{
-    id::ReplicaId,
-    message::{Entry, Input, Record, RequestId, Written},
+    id::{Dot, ReplicaId},
+    message::{Entry, Input, Parents, Record, RequestId, Written},
     replica::Replica,
     session::Session,
 };
@@ -69,6 +72,20 @@ pub(super) struct Client {
     pub(super) pending: Option<(ReplicaId, RequestId)>,
     /// Its requests that have not arrived; strays among them, after it moved.
     pub(super) calls: SmallVec<[Call; 2]>,
+    /// The record that it is reading.
+    pub(super) reading: Option<u8>,
+    pub(super) witnessed: Witnessed,
+}
+
+/// What a session has been told by its reads: a ghost, which decides nothing but verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct Witnessed {
+    /// The writes whose versions it has read, one bit a slot.
+    pub(super) seen: u16,
+    /// The guarantees that a read of it could have broken, one bit each.
+    pub(super) asked: u8,
+    /// Those that one did break.
+    pub(super) broken: u8,
 }
 
 /// How far a write has come, as its client knows.
@@ -82,6 +99,13 @@ pub enum IssuedState {
     Failed,
     /// It may or may not have happened.
     Unknown,
+    /// It is no write of the workload: a session resolved siblings that it read, and wrote the result.
+    Resolution {
+        /// The versions that the result replaces.
+        over: Parents,
+        /// Where the result entered the cluster; absent if it was not acknowledged.
+        dot: Option<Dot>,
+    },
 }
 
 /// A write that a client has begun: a ghost, which decides nothing but verdicts.
@@ -93,6 +117,12 @@ pub struct Issued {
     pub after: u16,
     /// Whether its client moved while it was under way: then two leaders may have taken it.
     pub moved: bool,
+    /// The number of its record.
+    pub key: u8,
+    /// The slot of the write whose effect it takes back; its own if it deletes the record. Absent if it takes nothing.
+    pub erases: Option<u8>,
+    /// The writes whose versions its session had read before it began, one bit a slot.
+    pub read: u16,
 }
 
 impl Issued {
@@ -114,19 +144,44 @@ pub(super) struct Made {
     pub(super) last: Option<(Id<Self>, Id<Arc<Entry>>)>,
 }
 
-/// What is left to writers and to the nemesis.
+/// What is left to writers and to the nemesis, and which links it has cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Budgets {
     pub(super) writes: u8,
+    pub(super) reads: u8,
     pub(super) clock_changes: u8,
     pub(super) relocations: u8,
     pub(super) crashes: u8,
     pub(super) restarts: u8,
+    pub(super) duplicates: u8,
+    pub(super) cuts: u8,
+    pub(super) hand_overs: u8,
+    pub(super) tail_losses: u8,
+    pub(super) collections: u8,
+    pub(super) forgettings: u8,
+    /// The links that are cut, one bit a link.
+    pub(super) cut: u32,
 }
 
 impl Budgets {
-    pub(super) const fn new(writes: u8, faults: &Faults) -> Self {
-        let Faults { clock_changes, relocations, crashes, restarts, .. } = *faults;
-        Self { writes, clock_changes, relocations, crashes, restarts }
+    pub(super) const fn new(scope: &Scope) -> Self {
+        let &Scope { writes, reads, ref faults, .. } = scope;
+        let Faults { clock_changes, relocations, crashes, restarts, duplicates, cuts, .. } = *faults;
+        let Faults { hand_overs, tail_losses, collections, forgettings, .. } = *faults;
+        Self {
+            writes,
+            reads,
+            clock_changes,
+            relocations,
+            crashes,
+            restarts,
+            duplicates,
+            cuts,
+            hand_overs,
+            tail_losses,
+            collections,
+            forgettings,
+            cut: 0,
+        }
     }
 }

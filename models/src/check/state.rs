@@ -254,14 +254,17 @@ impl<'a> View<'a> {
         self.issued().filter(|(_, issued)| matches!(issued.state, IssuedState::Acknowledged(_)))
     }
 
-    /// Whether nothing is under way that could still arrive, and every replica that restarts has done so. Requests
-    /// that wait for something that never comes do not count: all that time can still do is refuse them.
+    /// Whether nothing is under way that could still arrive, no link is cut or has lost something, and every replica
+    /// that restarts has done so. Requests that wait for something that never comes do not count: all that time can
+    /// still do is refuse them.
     pub(super) fn is_quiescent(self) -> bool {
         let silent = self.tables.silent.word();
         let wires = self.state.layout.wires()..self.state.layout.clients();
         self.state.row[wires].iter().all(|&wire| wire == silent)
             && self.clients().all(|(_, client)| client.calls.is_empty())
             && self.nodes().all(|(_, node)| node.phase != Phase::Down)
+            && self.budgets().cut == 0
+            && !self.laws.links().iter().any(|&link| self.lacks(link))
     }
 }
 
@@ -321,8 +324,26 @@ mod tests {
             faults(moves.clone(), small(Strategy::HomeLeader(fenced), Topology::Ring)),
             faults(moves, Scope { workload: Workload::Counter, ..pair(delta) }),
             faults(restart, Scope { workload: Workload::Set, ..pair(siblings()) }),
+            faults(links(), Scope { acknowledgements: acks, ..pair(wall()) }),
+            faults(Faults { tail_losses: 1, tail_records: 2, ..Faults::default() }, pair(wall())),
+            faults(
+                Faults { hand_overs: 1, duplicates: 1, ..Faults::default() },
+                small(drained(), Topology::Ring),
+            ),
         ];
         scopes.into_iter().map(|scope| World::new(scope).unwrap()).collect()
+    }
+
+    fn wall() -> Strategy {
+        Strategy::Lww(LastWriteWins::default())
+    }
+
+    fn drained() -> Strategy {
+        Strategy::HomeLeader(HomeLeader { hand_over: HandOver::Drained, ..HomeLeader::default() })
+    }
+
+    fn links() -> Faults {
+        Faults { duplicates: 1, unordered: true, cuts: 1, ..Faults::default() }
     }
 
     fn siblings() -> Strategy {

@@ -14,7 +14,7 @@ use crate::{
     id::ReplicaId,
     message::{Entry, Input, Message, Output, Record, Request, RequestId},
     replica::Replica,
-    session::{Outcome, Session, SessionInput, SessionOutput},
+    session::{Outcome, Resolution, Session, SessionInput, SessionOutput},
 };
 use alloc::{sync::Arc, vec::Vec};
 use core::{
@@ -72,7 +72,7 @@ pub(super) enum Said {
 }
 
 /// What a session is after it was told something, and what it then says.
-type Talk = (Id<Session>, Option<Said>);
+type Talk = (Id<Session>, Option<Id<Resolution>>, Option<Said>);
 
 /// A node, what it is told, and the number of entries made before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub(super) struct Tables {
     /// The class of each node, by its number; 0 as long as nobody asked.
     classes: Vec<u32>,
     pub(super) replicas: Interner<Arc<Replica>>,
-    forms: Interner<(Phase, i8, Form)>,
+    forms: Interner<(Phase, i8, Option<Id<Disk>>, Form)>,
     disks: Interner<Disk>,
     pub(super) wires: Interner<Wire>,
     pub(super) clients: Interner<Client>,
@@ -107,6 +107,7 @@ pub(super) struct Tables {
     pub(super) answers: Interner<SessionInput>,
     pub(super) requests: Interner<Request>,
     pub(super) outcomes: Interner<Outcome>,
+    pub(super) resolutions: Interner<Resolution>,
     pub(super) issued: Interner<Issued>,
     pub(super) issues: Interner<Issues>,
     entries: Interner<Arc<Entry>>,
@@ -140,6 +141,7 @@ impl Default for Tables {
             answers: Interner::default(),
             requests: Interner::default(),
             outcomes: Interner::default(),
+            resolutions: Interner::default(),
             issued: Interner::default(),
             issues: Interner::default(),
             entries: Interner::default(),
@@ -195,8 +197,9 @@ impl Tables {
         let node = self.nodes[node];
         let mut replica = Replica::clone(&self.replicas[node.replica]);
         // Timeouts are not modelled, so the time that they look at stands still.
-        let wall_us = i64::from(tick) * TICK_US + i64::from(node.offset_ms) * 1000;
-        let now = Now { wall_us, monotonic_us: 0 };
+        let exact_us = i64::from(tick) * TICK_US + i64::from(node.offset_ms) * 1000;
+        let coarse_us = i64::from(laws.scope.faults.coarse_ms.max(1)) * 1000;
+        let now = Now { wall_us: exact_us.div_euclid(coarse_us) * coarse_us, monotonic_us: 0 };
         let mut outputs = Vec::new();
         replica.step(now, self.inputs[input].clone(), &mut outputs);
         let answers = |output: &Output| matches!(output, Output::Reply { .. });
@@ -239,14 +242,16 @@ impl Tables {
 
     /// The class of a node: nodes of one class behave alike, though they may have come about in different ways. To be
     /// asked only when everything pending has been sent.
-    pub(super) fn class(&mut self, node: Id<Node>) -> u32 {
+    pub(super) fn class(&mut self, laws: &Laws, node: Id<Node>) -> u32 {
         self.classes.resize(self.nodes.values().len(), 0);
         let at = node.word() as usize - 1;
         if self.classes[at] == 0 {
-            let Node { replica, phase, offset_ms, .. } = self.nodes[node];
+            let Node { replica, phase, offset_ms, disk } = self.nodes[node];
+            // The order of its records says what a replica would lose with the tail of its log.
+            let disk = disk.filter(|_| laws.loses_tails());
             let mut form = Form::default();
             self.replicas[replica].hash_behaviour(&mut form);
-            self.classes[at] = self.forms.id((phase, offset_ms, form.packed())).word();
+            self.classes[at] = self.forms.id((phase, offset_ms, disk, form.packed())).word();
         }
         self.classes[at]
     }
@@ -257,6 +262,17 @@ impl Tables {
         let mut records: Vec<Record> = disks.map(|disk| self.disks[disk].last.clone()).collect();
         records.reverse();
         records
+    }
+
+    /// A log on disk without its last records, but for reservations: those are durable at once.
+    pub(super) fn without_tail(&mut self, disk: Option<Id<Disk>>, records: u8) -> Option<Id<Disk>> {
+        let mut kept = self.records(disk);
+        for _ in 0..records {
+            if let Some(last) = kept.iter().rposition(|record| !matches!(record, Record::Reserve(_))) {
+                kept.remove(last);
+            }
+        }
+        kept.into_iter().fold(None, |before, last| Some(self.disks.id(Disk { before, last })))
     }
 
     // Entries.
@@ -280,11 +296,7 @@ impl Tables {
     // Clients.
 
     /// What a session does with what it is told, and what it then says.
-    pub(super) fn talk(
-        &mut self,
-        session: Id<Session>,
-        told: Id<SessionInput>,
-    ) -> (Id<Session>, Option<Said>) {
+    pub(super) fn talk(&mut self, session: Id<Session>, told: Id<SessionInput>) -> Talk {
         if let Some(&known) = self.talks.get(&(session, told)) {
             if self.is_to_be_checked() {
                 assert_eq!(self.work_out_talk(session, told), known);
@@ -298,16 +310,19 @@ impl Tables {
 
     fn work_out_talk(&mut self, session: Id<Session>, told: Id<SessionInput>) -> Talk {
         let mut session = self.sessions[session].clone();
-        let mut said = None;
+        let (mut resolved, mut said) = (None, None);
         for output in session.step(self.answers[told].clone()) {
             let more = match output {
                 SessionOutput::Send(request) => Said::Ask(self.requests.id(request)),
                 SessionOutput::Done(outcome) => Said::Done(self.outcomes.id(outcome)),
-                SessionOutput::Resolved(_) => continue,
+                SessionOutput::Resolved(resolution) => {
+                    resolved = Some(self.resolutions.id(resolution));
+                    continue;
+                }
             };
             assert!(said.replace(more).is_none(), "a session says one thing at a time");
         }
-        (self.sessions.id(session), said)
+        (self.sessions.id(session), resolved, said)
     }
 
     /// What a replica is told when a request reaches it.
@@ -326,7 +341,7 @@ impl Tables {
             self.replicas.bytes()
                 + self.replicas.values().iter().map(|replica| replica.bytes()).sum::<usize>(),
             self.forms.bytes()
-                + self.forms.values().iter().map(|(_, _, form)| form.0.capacity()).sum::<usize>(),
+                + self.forms.values().iter().map(|(.., form)| form.0.capacity()).sum::<usize>(),
             self.disks.bytes(),
             self.wires.bytes(),
             self.clients.bytes(),
@@ -335,6 +350,7 @@ impl Tables {
             self.answers.bytes() * 2,
             self.requests.bytes(),
             self.outcomes.bytes(),
+            self.resolutions.bytes(),
             self.issued.bytes(),
             self.issues.bytes(),
             self.entries.bytes() + self.entries.values().len() * 2 * size_of::<Entry>(),

@@ -2,8 +2,8 @@
 
 use super::{
     action::Action,
-    parts::{Budgets, Call, Client, Issued, IssuedState, Issues, Made, Node, Phase, Wire},
-    scope::{Acknowledgements, MAX_SLOTS, Scope, ScopeError},
+    parts::{Budgets, Call, Client, Issued, IssuedState, Issues, Made, Node, Phase, Wire, Witnessed},
+    scope::{Acknowledgements, KEYS, MAX_SLOTS, Scope, ScopeError},
     state::{Layout, Row, State, View},
     table::Id,
     tables::{Said, Tables, Wish},
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     id::{ClientId, LinkId, ReplicaId, WriteId},
     message::{Input, Message, Request, RequestId},
-    operation::KeyedOperation,
+    operation::{KeyedOperation, Operation},
     replica::{Config, Replica},
     session::{Outcome, Session, SessionInput},
     topology::Graph,
@@ -25,8 +25,9 @@ use alloc::{
 use smallvec::SmallVec;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The record.
-const KEY: &str = "k";
+/// How many log positions a leader reserves that may lose the tail of its log: more than a world has writes, and so
+/// few that the positions stay small.
+const RESERVE: u32 = 20;
 
 /// A small world: its bounds, laid out and ready to run. Clones share what they know, and each other's states.
 #[derive(Debug, Clone)]
@@ -49,14 +50,19 @@ impl World {
     /// # Errors
     /// [`ScopeError`] if the cluster cannot work, or the bounds do not fit or contradict each other.
     pub fn new(scope: Scope) -> Result<Self, ScopeError> {
-        if scope.clients * usize::from(scope.writes) > MAX_SLOTS {
-            return Err(ScopeError::TooManyWrites { clients: scope.clients, writes: scope.writes });
+        let writes = scope.writes_of_a_client();
+        if scope.clients * writes > MAX_SLOTS {
+            return Err(ScopeError::TooManyWrites { clients: scope.clients, writes });
+        }
+        if !(1..=KEYS.len()).contains(&usize::from(scope.keys)) {
+            return Err(ScopeError::Keys(scope.keys));
         }
         if scope.faults.in_flight && !scope.overlap {
             return Err(ScopeError::InFlightWithoutOverlap);
         }
         let graph = Graph::new(&scope.topology, scope.leaders, Vec::new(), scope.propagation)?;
-        let config = Arc::new(Config::new(graph, scope.strategy.clone()));
+        let reserve = if scope.faults.tail_losses > 0 { RESERVE } else { 0 };
+        let config = Arc::new(Config { reserve, ..Config::new(graph, scope.strategy.clone()) });
         let layout = Layout {
             nodes: narrow(config.graph.replica_count()),
             wires: narrow(config.graph.links().len()),
@@ -131,8 +137,7 @@ impl World {
     #[must_use]
     pub fn issued(&self, state: &State) -> Vec<Option<Arc<Issued>>> {
         let engine = self.engine();
-        let slots = self.laws.scope.clients * usize::from(self.laws.scope.writes);
-        (0..slots).map(|slot| engine.view(state).issued_at(slot).cloned().map(Arc::new)).collect()
+        (0..self.laws.slots()).map(|slot| engine.view(state).issued_at(slot).cloned().map(Arc::new)).collect()
     }
 
     /// Where a client is.
@@ -188,7 +193,12 @@ impl Laws {
 
     /// Whether a restart may need what was persisted.
     pub(super) const fn keeps_disks(&self) -> bool {
-        self.scope.faults.restarts > 0
+        self.scope.faults.restarts > 0 || self.loses_tails()
+    }
+
+    /// Whether it matters in which order a replica persisted what it did.
+    pub(super) const fn loses_tails(&self) -> bool {
+        self.scope.faults.tail_losses > 0
     }
 
     /// Whether a session may answer a reply with a request that arrives at once.
@@ -198,12 +208,29 @@ impl Laws {
 
     /// The slot of a write: slots do not depend on the order in which clients begin.
     pub(super) fn slot_of(&self, write: WriteId) -> usize {
-        write.client.0 as usize * usize::from(self.scope.writes) + write.sequence as usize - 1
+        write.client.0 as usize * self.scope.writes_of_a_client() + write.sequence as usize - 1
     }
 
     /// The client of a slot's write.
     pub(super) fn client_of(&self, slot: usize) -> usize {
-        slot / usize::from(self.scope.writes)
+        slot / self.scope.writes_of_a_client()
+    }
+
+    /// The write of a slot.
+    pub(super) fn write_of(&self, slot: usize) -> WriteId {
+        let writes = self.scope.writes_of_a_client();
+        #[expect(clippy::cast_possible_truncation, reason = "below 16")]
+        WriteId { client: ClientId((slot / writes) as u32), sequence: (slot % writes) as u32 + 1 }
+    }
+
+    /// The number of a record.
+    pub(super) fn key(&self, name: &str) -> u8 {
+        narrow(KEYS.iter().position(|key| *key == name).unwrap_or_default())
+    }
+
+    /// How many slots for writes there are.
+    pub(super) const fn slots(&self) -> usize {
+        self.scope.clients * self.scope.writes_of_a_client()
     }
 }
 
@@ -218,11 +245,13 @@ impl View<'_> {
                 actions.push(Action::Acknowledge { link });
             }
         }
+        self.link_faults(actions);
         for (name, client) in self.clients() {
             actions.extend(client.calls.iter().map(|call| Action::Arrive { client: name, at: call.at }));
             if self.budgets().writes > 0 && self.is_idle(client) && self.is_live(client.at) {
                 actions.push(Action::Call { client: name });
             }
+            self.errands(name, client, actions);
             self.relocations(name, client, actions);
         }
         for (replica, node) in self.nodes() {
@@ -230,7 +259,7 @@ impl View<'_> {
         }
     }
 
-    fn is_idle(self, client: &Client) -> bool {
+    pub(super) fn is_idle(self, client: &Client) -> bool {
         self.tables.sessions[client.session].is_idle()
     }
 
@@ -239,7 +268,8 @@ impl View<'_> {
         if budgets.relocations == 0 {
             return;
         }
-        let of_use = if self.is_idle(client) { budgets.writes > 0 } else { scope.faults.in_flight };
+        let to_come = budgets.writes + budgets.reads > 0;
+        let of_use = if self.is_idle(client) { to_come } else { scope.faults.in_flight };
         if !of_use {
             return;
         }
@@ -272,6 +302,7 @@ impl View<'_> {
             let offsets = &self.laws.scope.faults.offsets_ms;
             let offsets = offsets.iter().filter(|&&offset| offset != node.offset_ms);
             actions.extend(offsets.map(|&offset_ms| Action::Clock { replica, offset_ms }));
+            self.clock_steps(replica, node, actions);
         }
         if budgets.crashes > 0 && self.live().count() > 1 {
             actions.push(Action::Crash { replica });
@@ -279,6 +310,9 @@ impl View<'_> {
         if budgets.restarts > 0 {
             actions.push(Action::Stop { replica });
         }
+        self.tail_losses(replica, node, actions);
+        self.hand_overs(replica, actions);
+        self.forgettings(replica, actions);
     }
 }
 
@@ -323,13 +357,14 @@ impl Engine<'_> {
                 requests: 0,
                 pending: None,
                 calls: SmallVec::new(),
+                reading: None,
+                witnessed: Witnessed::default(),
             };
             state.set_client(client, tables.clients.id(is));
         }
-        let slots = scope.clients * usize::from(scope.writes);
-        state.set_issues(tables.issues.id(Issues::from_elem(None, slots)));
+        state.set_issues(tables.issues.id(Issues::from_elem(None, self.laws.slots())));
         state.set_made(tables.made.id(Made { count: 0, last: None }));
-        state.set_budgets(tables.budgets.id(Budgets::new(scope.writes, &scope.faults)));
+        state.set_budgets(tables.budgets.id(Budgets::new(scope)));
         let mut change = self.change(state);
         for &link in change.laws.links() {
             change.connect(link);
@@ -346,16 +381,17 @@ impl Engine<'_> {
 }
 
 /// A state on its way to the next one.
-struct Change<'a> {
-    laws: &'a Laws,
-    tables: &'a mut Tables,
+pub(super) struct Change<'a> {
+    pub(super) laws: &'a Laws,
+    pub(super) tables: &'a mut Tables,
     state: State,
 }
 
 impl Change<'_> {
     fn act(&mut self, action: Action) {
         match action {
-            Action::Call { client } => self.call(client),
+            Action::Call { client } => self.write(client, 0, None),
+            Action::Ask { client, errand } => self.run(client, errand),
             Action::Arrive { client, at } => {
                 if let Some(input) = self.change_client(client, |client| {
                     let place = client.calls.iter().position(|call| call.at == at)?;
@@ -386,13 +422,23 @@ impl Change<'_> {
                 self.kill(replica, Phase::Down);
             }
             Action::Restart { replica } => self.restart(replica),
+            Action::Step { .. }
+            | Action::Duplicate { .. }
+            | Action::Overtake { .. }
+            | Action::Reconnect { .. }
+            | Action::Cut { .. }
+            | Action::Heal { .. }
+            | Action::TakeHome { .. }
+            | Action::LoseTail { .. }
+            | Action::Collect { .. }
+            | Action::Forget { .. } => self.strike(action),
         }
     }
 
     /// The state, once all of it has been changed.
     fn done(mut self) -> State {
         for replica in self.laws.config.graph.replicas() {
-            let class = self.tables.class(self.state.node(replica));
+            let class = self.tables.class(self.laws, self.state.node(replica));
             self.state.set_class(replica, class);
         }
         self.state
@@ -400,7 +446,7 @@ impl Change<'_> {
 
     // Parts: each is taken out, changed, and the changed one put in its place.
 
-    fn view(&self) -> View<'_> {
+    pub(super) fn view(&self) -> View<'_> {
         View { laws: self.laws, tables: self.tables, state: &self.state }
     }
 
@@ -408,14 +454,14 @@ impl Change<'_> {
         self.view().is_live(replica)
     }
 
-    fn change_node<R>(&mut self, replica: ReplicaId, change: impl FnOnce(&mut Node) -> R) -> R {
+    pub(super) fn change_node<R>(&mut self, replica: ReplicaId, change: impl FnOnce(&mut Node) -> R) -> R {
         let mut node = *self.view().node(replica);
         let result = change(&mut node);
         self.state.set_node(replica, self.tables.nodes.id(node));
         result
     }
 
-    fn change_wire<R>(&mut self, link: LinkId, change: impl FnOnce(&mut Wire) -> R) -> R {
+    pub(super) fn change_wire<R>(&mut self, link: LinkId, change: impl FnOnce(&mut Wire) -> R) -> R {
         self.change_wire_at(usize::from(self.laws.place(link)), change)
     }
 
@@ -426,20 +472,20 @@ impl Change<'_> {
         result
     }
 
-    fn change_client<R>(&mut self, client: ClientId, change: impl FnOnce(&mut Client) -> R) -> R {
+    pub(super) fn change_client<R>(&mut self, client: ClientId, change: impl FnOnce(&mut Client) -> R) -> R {
         let mut is = self.view().client(client).clone();
         let result = change(&mut is);
         self.state.set_client(client, self.tables.clients.id(is));
         result
     }
 
-    fn change_budgets(&mut self, change: impl FnOnce(&mut Budgets)) {
+    pub(super) fn change_budgets(&mut self, change: impl FnOnce(&mut Budgets)) {
         let mut budgets = *self.view().budgets();
         change(&mut budgets);
         self.state.set_budgets(self.tables.budgets.id(budgets));
     }
 
-    fn set_issued(&mut self, slot: usize, issued: Issued) {
+    pub(super) fn set_issued(&mut self, slot: usize, issued: Issued) {
         let mut issues = self.tables.issues[self.state.issues()].clone();
         issues[slot] = Some(self.tables.issued.id(issued));
         self.state.set_issues(self.tables.issues.id(issues));
@@ -448,7 +494,7 @@ impl Change<'_> {
     // Replicas.
 
     /// Lets a live replica take an input, and sends what is pending.
-    fn feed(&mut self, at: ReplicaId, input: Id<Input>) {
+    pub(super) fn feed(&mut self, at: ReplicaId, input: Id<Input>) {
         if !self.step(at, input) {
             self.step(at, self.tables.flush);
         }
@@ -495,22 +541,20 @@ impl Change<'_> {
         }
     }
 
-    /// Whether both ends of a link are alive.
     fn is_open(&self, place: u8) -> bool {
-        let link = self.laws.links()[usize::from(place)];
-        self.is_live(link.from) && self.is_live(link.to)
+        self.view().is_open(self.laws.links()[usize::from(place)])
     }
 
     /// Brings a link up: the hello is heard at once.
-    fn connect(&mut self, link: LinkId) {
-        if self.is_live(link.from) && self.is_live(link.to) {
+    pub(super) fn connect(&mut self, link: LinkId) {
+        if self.view().is_open(link) {
             let input = self.tables.inputs.id(Input::Connected { from: link.from });
             self.feed(link.to, input);
         }
     }
 
     /// A replica dies, and what is under way to and from it is lost.
-    fn kill(&mut self, replica: ReplicaId, phase: Phase) {
+    pub(super) fn kill(&mut self, replica: ReplicaId, phase: Phase) {
         self.change_node(replica, |node| node.phase = phase);
         for &link in self.laws.links() {
             if link.from == replica || link.to == replica {
@@ -530,13 +574,19 @@ impl Change<'_> {
         }
     }
 
-    fn restart(&mut self, replica: ReplicaId) {
+    /// Brings a replica to where its disk says that it was.
+    pub(super) fn recover(&mut self, replica: ReplicaId) {
         let records = self.tables.records(self.view().node(replica).disk);
         let recovered = match Replica::recover(Arc::clone(&self.laws.config), replica, records) {
             Ok(recovered) => self.tables.replicas.id(Arc::new(recovered)),
             Err(error) => panic!("{replica} does not understand its own log: {error}"),
         };
-        self.change_node(replica, |node| (node.replica, node.phase) = (recovered, Phase::Live));
+        self.change_node(replica, |node| node.replica = recovered);
+    }
+
+    fn restart(&mut self, replica: ReplicaId) {
+        self.recover(replica);
+        self.change_node(replica, |node| node.phase = Phase::Live);
         for &link in self.laws.links() {
             if link.from == replica || link.to == replica {
                 self.connect(link);
@@ -546,15 +596,26 @@ impl Change<'_> {
 
     // Clients.
 
-    fn call(&mut self, client: ClientId) {
+    /// A client begins its next write: of what its slot puts into a record, or of what takes something back.
+    pub(super) fn write(&mut self, client: ClientId, key: u8, erases: Option<usize>) {
         let session = self.view().client(client).session;
         let slot = self.laws.slot_of(self.tables.sessions[session].next_write());
         let after = self.view().acknowledged().fold(0, |after, (slot, _)| after | 1 << slot);
-        self.set_issued(slot, Issued { state: IssuedState::Open, after, moved: false });
+        let read = self.view().client(client).witnessed.seen;
+        let erased = erases.map(narrow);
+        let issued = Issued { state: IssuedState::Open, after, moved: false, key, erases: erased, read };
+        self.set_issued(slot, issued);
         self.change_budgets(|budgets| budgets.writes -= 1);
         self.change_client(client, |client| client.slot = Some(narrow(slot)));
-        let operation = self.laws.scope.workload.operation(slot);
-        self.tell(client, SessionInput::Start(KeyedOperation { key: Key::new_static(KEY), operation }));
+        let workload = self.laws.scope.workload;
+        let erasure = erases.and_then(|of| workload.erasure(of));
+        let operation = erasure.unwrap_or_else(|| workload.operation(slot));
+        self.start(client, key, operation);
+    }
+
+    pub(super) fn start(&mut self, client: ClientId, key: u8, operation: Operation) {
+        let key = Key::new_static(KEYS[usize::from(key)]);
+        self.tell(client, SessionInput::Start(KeyedOperation { key, operation }));
     }
 
     fn relocate(&mut self, client: ClientId, to: ReplicaId, token: bool) {
@@ -575,8 +636,11 @@ impl Change<'_> {
 
     fn session(&mut self, client: ClientId, told: Id<SessionInput>) {
         let session = self.view().client(client).session;
-        let (session, said) = self.tables.talk(session, told);
+        let (session, resolved, said) = self.tables.talk(session, told);
         self.change_client(client, |client| (client.session, client.pending) = (session, None));
+        if let Some(resolution) = resolved {
+            self.resolved(resolution);
+        }
         match said {
             Some(Said::Ask(request)) => self.request(client, request),
             Some(Said::Done(outcome)) => self.finish(client, outcome),
@@ -599,17 +663,23 @@ impl Change<'_> {
         }
     }
 
-    fn finish(&mut self, client: ClientId, outcome: Id<Outcome>) {
-        let Some(slot) = self.change_client(client, |client| client.slot.take()).map(usize::from) else {
-            return;
-        };
-        if let Some(&Issued { after, moved, .. }) = self.view().issued_at(slot) {
-            let state = match &self.tables.outcomes[outcome] {
+    fn finish(&mut self, client: ClientId, outcome_id: Id<Outcome>) {
+        let (slot, reading) =
+            self.change_client(client, |client| (client.slot.take(), client.reading.take()));
+        let outcome = &self.tables.outcomes[outcome_id];
+        if let (Some(key), Outcome::Read { versions, applied, .. }) = (reading, outcome) {
+            let (versions, applied) = (versions.clone(), applied.clone());
+            return self.has_read(client, key, &versions, &applied);
+        }
+        if let Some(slot) = slot.map(usize::from)
+            && let Some(issued) = self.view().issued_at(slot).cloned()
+        {
+            let state = match &self.tables.outcomes[outcome_id] {
                 Outcome::Written(written) => IssuedState::Acknowledged(written.clone()),
                 Outcome::Failed(_) | Outcome::Unsent => IssuedState::Failed,
                 Outcome::Unknown(_) | Outcome::Read { .. } => IssuedState::Unknown,
             };
-            self.set_issued(slot, Issued { state, after, moved });
+            self.set_issued(slot, Issued { state, ..issued });
         }
     }
 }

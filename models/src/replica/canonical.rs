@@ -27,7 +27,8 @@ impl Replica {
     /// pending has been flushed and every position names one entry for ever.
     ///
     /// Left out is what follows from the rest there: the logs and the clock (from `applied` and the entries), how far
-    /// links have sent what was applied (all of it, if they are up), and what only ticks look at.
+    /// links have sent what was applied (all of it, if they are up), and what only ticks look at. The position that the
+    /// next write gets follows from `applied` too, but where a leader may have lost the tail of its log.
     pub(crate) fn hash_behaviour<H: Hasher>(&self, hasher: &mut H) {
         self.applied.hash(hasher);
         self.store.len().hash(hasher);
@@ -47,6 +48,9 @@ impl Replica {
         self.stalls.len().hash(hasher);
         for (origin, stalled) in &self.stalls {
             (origin, stalled.end()).hash(hasher);
+        }
+        if self.config.reserve > 0 {
+            (self.position, self.reserved).hash(hasher);
         }
         self.links.iter().filter(|link| link.up).for_each(|link| self.hash_ahead(link, hasher));
     }

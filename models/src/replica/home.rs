@@ -135,6 +135,25 @@ impl Replica {
         }
     }
 
+    /// Where the home of a record is, as far as this replica knows; `None` where records have no homes.
+    #[must_use]
+    pub fn home(&self, key: &Key) -> Option<ReplicaId> {
+        self.config.strategy.home_leader().map(|_| self.home_of(key).leader)
+    }
+
+    /// This leader is asked to become the home of a record although no write came here: as if a writer had come.
+    pub(super) fn take_home(&mut self, now: Now, key: Key, out: &mut Outputs) {
+        let follows = self.config.strategy.home_leader().is_some_and(|s| s.reroute == Reroute::Follow);
+        let home = self.home_of(&key);
+        if !follows || home.leader == self.me || !self.config.graph.is_leader(self.me) {
+            return;
+        }
+        match self.hand_over() {
+            HandOver::Immediate => self.become_home(key, home.epoch.saturating_add(1), out),
+            HandOver::Drained | HandOver::Fenced => self.ask_home(now, key, home, out),
+        }
+    }
+
     fn park_for_home(&mut self, now: Now, id: RequestId, request: Request, home: Home, out: &mut Outputs) {
         let key = request.key.clone();
         let deadline_us = now.monotonic_us.saturating_add(self.config.home_wait_us);

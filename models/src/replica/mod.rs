@@ -153,6 +153,7 @@ impl Replica {
             Input::Tick => self.tick(now, out),
             Input::Collect => self.collect(Some(out)),
             Input::Forget => self.forget(Some(out)),
+            Input::TakeHome { key } => self.take_home(now, key, out),
         }
         self.resume_stalled(now, out);
     }
