@@ -5,7 +5,7 @@
 //! proven or refuted is the code that the live cluster runs. [`check`] asks one [`Property`] of it.
 //!
 //! The rooms: `scope` how small the world is, `state` one moment of it and its canonical form, `action` what may
-//! happen next, `world` what then does happen, `fates` the ledger in small, `property` what is asked, `facade` the
+//! happen next, `world` what then does happen, `view` what there is to see of a state, `fates` the ledger in small, `property` what is asked, `facade` the
 //! search, `matrix` all strategies side by side. Only `facade` knows stateright. Time does not pass but with writes,
 //! nothing is random, and no float, hash-map order or wall clock decides anything, except the deadline of a search.
 
@@ -16,6 +16,7 @@ pub mod matrix;
 mod property;
 mod scope;
 mod state;
+mod view;
 mod world;
 
 pub use action::Action;

@@ -21,8 +21,11 @@ use smallvec::SmallVec;
 /// The record.
 const KEY: &str = "k";
 
-/// What one entry takes: the true time is the number of entries made so far.
+/// What one entry takes: the true time is counted in entries made so far.
 const TICK_US: i64 = 1000;
+
+/// The true time at the beginning: a clock that is set back still shows a time that people can read.
+const BEGINNING_US: i64 = 1_000_000;
 
 /// A small world: its bounds, laid out and ready to run.
 #[derive(Debug, Clone)]
@@ -54,7 +57,9 @@ impl World {
         &self.scope
     }
 
-    fn links(&self) -> &[LinkId] {
+    /// The directed links of its cluster, in order.
+    #[must_use]
+    pub fn links(&self) -> &[LinkId] {
         self.config.graph.links()
     }
 
@@ -221,15 +226,20 @@ impl World {
         state
     }
 
+    /// The true time when so many entries have been made, microseconds.
+    pub(super) fn time_us(entries: usize) -> i64 {
+        BEGINNING_US + i64::try_from(entries).unwrap_or(i64::MAX / TICK_US / 2) * TICK_US
+    }
+
     // Replicas.
 
     /// Lets a live replica take an input, and sends what is pending.
     fn feed(&self, state: &mut State, at: ReplicaId, input: Input) {
         for input in [input, Input::Flush] {
-            let tick_us = i64::try_from(state.entries.len()).unwrap_or(i64::MAX) * TICK_US;
+            let true_us = Self::time_us(state.entries.len());
             let node = &mut state.nodes[at.index()];
             // Timeouts are not modelled, so the time that they look at stands still.
-            let now = Now { wall_us: tick_us + i64::from(node.offset_ms) * 1000, monotonic_us: 0 };
+            let now = Now { wall_us: true_us + i64::from(node.offset_ms) * 1000, monotonic_us: 0 };
             node.form = None;
             let mut outputs = Vec::new();
             Arc::make_mut(&mut node.replica).step(now, input, &mut outputs);
@@ -334,12 +344,12 @@ impl World {
         {
             Arc::make_mut(&mut state.clients[index]).slot = Some(slot as u8);
         }
-        let operation = self.scope.workload.operation(slot);
-        self.session(
-            state,
-            index,
-            SessionInput::Start(KeyedOperation { key: Key::new_static(KEY), operation }),
-        );
+        self.session(state, index, SessionInput::Start(self.write_in(slot)));
+    }
+
+    /// The write of a slot.
+    pub(super) fn write_in(&self, slot: usize) -> KeyedOperation {
+        KeyedOperation { key: Key::new_static(KEY), operation: self.scope.workload.operation(slot) }
     }
 
     fn relocate(&self, state: &mut State, client: ClientId, to: ReplicaId, token: bool) {
