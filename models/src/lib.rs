@@ -28,3 +28,4 @@ pub mod strategy;
 pub mod topology;
 pub mod value;
 pub mod version;
+pub mod witness;
