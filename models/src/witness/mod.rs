@@ -225,6 +225,16 @@ pub enum Act {
         /// Which.
         replica: ReplicaId,
     },
+    /// A replica forgets its tombstones.
+    Collect {
+        /// Which.
+        replica: ReplicaId,
+    },
+    /// A replica forgets what its versions knew and when they were written.
+    Forget {
+        /// Which.
+        replica: ReplicaId,
+    },
 }
 
 /// What a message is called.

@@ -240,11 +240,9 @@ impl Player {
                 self.session(*client, SessionInput::Unanswered);
                 Ok(())
             }
-            Act::Tick { replica } => {
-                self.running(*replica)?;
-                self.feed(*replica, Input::Tick);
-                Ok(())
-            }
+            Act::Tick { replica } => self.tell(*replica, Input::Tick),
+            Act::Collect { replica } => self.tell(*replica, Input::Collect),
+            Act::Forget { replica } => self.tell(*replica, Input::Forget),
         }
     }
 
@@ -255,6 +253,12 @@ impl Player {
     fn running(&self, replica: ReplicaId) -> Done {
         let node = self.node(replica)?;
         if node.phase == Phase::Live && !node.paused { Ok(()) } else { Err(Problem::NotRunning(replica)) }
+    }
+
+    fn tell(&mut self, replica: ReplicaId, input: Input) -> Done {
+        self.running(replica)?;
+        self.feed(replica, input);
+        Ok(())
     }
 
     fn is_live(&self, replica: ReplicaId) -> bool {
