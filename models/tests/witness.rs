@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use quarrel_models::{
     check::{Action, Limits, Verdict, World, check, fates, found, path, witness},
     id::ReplicaId,
-    witness::{ReplicaEnd, Witness, lay_out, play},
+    witness::{ReplicaEnd, Witness, lay_out, narrate, play},
 };
 use std::{fs, path::PathBuf};
 use witness::worlds::{shortest, worlds};
@@ -187,4 +187,18 @@ fn an_error_names_the_step_and_what_is_wrong() {
         };
         assert!(said.contains(expected), "{bad}: {said}");
     }
+}
+
+#[test]
+fn a_witness_is_told_in_sentences() {
+    let mut told = String::new();
+    for (name, world, property) in shortest() {
+        let Verdict::Violated { path, .. } = check(&world, property, Limits::default()) else {
+            panic!("{property} holds")
+        };
+        let witness = witness(&world, &path, found(&world, property.name()));
+        let within = witness.found.within.as_deref().unwrap_or_default();
+        told += &format!("{name}\n({property}; {within})\n\n{}\n", narrate(&witness).unwrap());
+    }
+    insta::assert_snapshot!(told);
 }

@@ -5,6 +5,7 @@ use crate::{
     clock::Stamp,
     id::{ClientId, LinkId, ReplicaId, WriteId},
     message::{Reply, Request, TraceEvent},
+    operation::Operation,
     session::{Outcome, Resolution},
     strategy::{Decision, Site},
     value::{Key, Value},
@@ -15,6 +16,17 @@ use alloc::boxed::Box;
 /// One fact. Messages have numbers, so that a delivery finds its sending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
+    /// A client began an operation.
+    Began {
+        /// Who.
+        client: ClientId,
+        /// The identity of a write.
+        write: Option<WriteId>,
+        /// The record.
+        key: Key,
+        /// What is asked of it.
+        operation: Operation,
+    },
     /// A request left its client.
     Asked {
         /// Who.

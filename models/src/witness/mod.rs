@@ -11,6 +11,7 @@
 
 mod happening;
 mod layout;
+mod narrate;
 mod player;
 mod problem;
 mod read;
@@ -18,6 +19,7 @@ mod strict;
 
 pub use happening::{Applied, Happening};
 pub use layout::lay_out;
+pub use narrate::{Narration, narrate};
 pub use player::{Played, PlayedStep, play};
 pub use problem::{Problem, WitnessError};
 

@@ -29,7 +29,10 @@ impl Player {
         }
         client.at_once = at_once;
         let at = client.at;
+        let write = client.write;
         self.running(at)?;
+        let (key, operation) = (keyed.key.clone(), keyed.operation.clone());
+        self.happened.push(Happening::Began { client: name, write, key, operation });
         self.session(name, SessionInput::Start(keyed));
         Ok(())
     }
