@@ -15,6 +15,7 @@ extern crate std;
 #[cfg(feature = "check")]
 pub mod check;
 pub mod clock;
+pub mod diagram;
 pub mod fate;
 pub mod fault;
 pub mod handler;

@@ -8,8 +8,9 @@ mod witness {
 use proptest::prelude::*;
 use quarrel_models::{
     check::{Action, Limits, Verdict, World, check, fates, found, path, witness},
+    diagram::{scene, svg},
     id::ReplicaId,
-    witness::{ReplicaEnd, Witness, lay_out, narrate, play},
+    witness::{ReplicaEnd, Step, Witness, lay_out, narrate, play},
 };
 use std::{fs, path::PathBuf};
 use witness::worlds::{shortest, worlds};
@@ -201,4 +202,111 @@ fn a_witness_is_told_in_sentences() {
         told += &format!("{name}\n({property}; {within})\n\n{}\n", narrate(&witness).unwrap());
     }
     insta::assert_snapshot!(told);
+}
+
+fn drawn(name: &str) -> String {
+    let (_, world, property) = shortest().into_iter().find(|(known, ..)| *known == name).unwrap();
+    let Verdict::Violated { path, .. } = check(&world, property, Limits::default()) else {
+        panic!("{property} holds")
+    };
+    svg(&scene(&witness(&world, &path, found(&world, property.name()))).unwrap())
+}
+
+#[test]
+fn a_diagram_is_drawn_as_it_always_was() {
+    for (file, name) in [
+        ("skew", "the older write wins under skew"),
+        ("half_a_broadcast", "half a broadcast"),
+        ("left_behind", "a request left behind"),
+        ("drained", "the old home goes on"),
+    ] {
+        insta::assert_snapshot!(format!("diagram_{file}"), drawn(name));
+    }
+}
+
+/// A text of a drawing: its left, top, right and bottom, pixels.
+type Box4 = (i64, i64, i64, i64);
+
+/// The texts of a drawing, and its size.
+fn texts(svg: &str) -> (Vec<(String, Box4)>, Box4) {
+    let number = |line: &str, name: &str| -> i64 {
+        line.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+    };
+    let head = svg.lines().next().unwrap();
+    let size = (0, 0, number(head, "width"), number(head, "height"));
+    let of = |part: &str| {
+        let (attributes, rest) = part.split_once('>').unwrap();
+        let attributes = format!(" {attributes}");
+        let (x, y) = (number(&attributes, "x"), number(&attributes, "y"));
+        let text = rest.split("</text>").next().unwrap().replace("&gt;", ">").replace("&#39;", "'");
+        // The widest of the faces that are asked for is 0.605 em wide; the title is larger.
+        let em = if attributes.contains("\"title\"") { 14 } else { 12 };
+        let width = i64::try_from(text.chars().count()).unwrap() * em * 605 / 1000;
+        let left = match () {
+            () if attributes.contains("\"name\"") => x - width / 2,
+            () if attributes.contains("\"number\"") => x - width,
+            () => x,
+        };
+        (text, (left, y - em * 3 / 4, left + width, y + em / 4))
+    };
+    (svg.split("<text ").skip(1).map(|part| of(&format!("{part} "))).collect(), size)
+}
+
+fn assert_legible(svg: &str) {
+    let (texts, size) = texts(svg);
+    for (n, (text, a)) in texts.iter().enumerate() {
+        assert!(a.0 >= 0 && a.1 >= 0 && a.2 <= size.2 && a.3 <= size.3, "`{text}` leaves the picture: {a:?}");
+        for (other, b) in &texts[n + 1..] {
+            let apart = a.2 <= b.0 || b.2 <= a.0 || a.3 <= b.1 || b.3 <= a.1;
+            assert!(apart, "`{text}` at {a:?} covers `{other}` at {b:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn no_two_labels_of_a_diagram_overlap_and_all_are_inside(
+        index in 0..worlds().len(),
+        choices in prop::collection::vec(any::<u8>(), 0..25),
+    ) {
+        let (name, world) = &worlds()[index];
+        let path = any_path(world, &choices);
+        let scene = scene(&witness(world, &path, found(world, *name))).unwrap();
+        let drawing = svg(&scene);
+        assert_legible(&drawing);
+        prop_assert_eq!(svg(&scene), drawing);
+    }
+}
+
+#[test]
+fn a_dead_replica_takes_no_request() {
+    let hand = read(&fs::read_to_string(file("every-fault.json")).unwrap()).unwrap();
+    let error = play(&hand).unwrap_err();
+    assert_eq!(error.to_string(), "step 16: B does not run");
+}
+
+#[test]
+fn every_fault_is_told_and_drawn() {
+    let mut hand = read(&fs::read_to_string(file("every-fault.json")).unwrap()).unwrap();
+    hand.steps.pop();
+    let more = r#"[
+        {"do": {"fault": {"clock": ["C", "reset"]}}},
+        {"do": {"fault": {"restart": "B"}}},
+        {"do": {"collect": {"replica": "B"}}},
+        {"do": {"fault": {"pause": "C"}}},
+        {"do": {"fault": {"resume": "C"}}},
+        {"do": {"deliver": {"link": "B>C"}}},
+        {"do": {"forget": {"replica": "C"}}},
+        {"at_us": 9000000, "do": {"tick": {"replica": "A"}}},
+        {"do": {"lose": {"replica": "C"}}},
+        {"do": {"begin": {"client": "c0", "key": "k", "operation": {"put": "y"}}}},
+        {"do": {"give-up": {"client": "c0"}}}
+    ]"#;
+    let more: Vec<Step> = serde_json::from_str(more).unwrap();
+    hand.steps.extend(more);
+    insta::assert_snapshot!("every_fault_told", narrate(&hand).unwrap());
+    let drawing = svg(&scene(&hand).unwrap());
+    assert_legible(&drawing);
+    insta::assert_snapshot!("every_fault_drawn", drawing);
 }

@@ -19,7 +19,8 @@ mod strict;
 
 pub use happening::{Applied, Happening};
 pub use layout::lay_out;
-pub use narrate::{Narration, narrate};
+pub use narrate::{Narration, Sentence, narrate, tell};
+pub(crate) use narrate::{effect_words, length, stamp, standing};
 pub use player::{Played, PlayedStep, play};
 pub use problem::{Problem, WitnessError};
 

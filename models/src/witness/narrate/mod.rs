@@ -9,18 +9,42 @@ mod words;
 
 use super::{Happening, Played, Witness, WitnessError, play};
 use crate::{id::WriteId, operation::Operation, value::Key};
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{
+    collections::BTreeMap,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
 use core::fmt;
 
-use words::effect_words;
+pub(crate) use words::{effect_words, length, stamp, standing};
 
 /// A witness in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Narration {
-    /// A sentence or two for each step, without its number.
-    pub steps: Vec<String>,
+    /// What is said of each step.
+    pub steps: Vec<Sentence>,
     /// What is so in the end: first what the replicas hold, then what is lost and why.
     pub conclusion: Vec<String>,
+}
+
+/// What is said of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    /// What is done.
+    pub lead: String,
+    /// What was seen of it; what goes without saying is left out.
+    pub facts: Vec<String>,
+}
+
+impl fmt::Display for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lead)?;
+        for (n, fact) in self.facts.iter().enumerate() {
+            write!(f, "{}{fact}", if n == 0 { ": " } else { "; " })?;
+        }
+        f.write_str(".")
+    }
 }
 
 /// One line a step, with its number, and the conclusion after an empty line.
@@ -40,21 +64,26 @@ impl fmt::Display for Narration {
 /// # Errors
 /// [`WitnessError`] if it cannot be played, or does not end as it says.
 pub fn narrate(witness: &Witness) -> Result<Narration, WitnessError> {
-    let played = play(witness)?;
-    let known = Known::of(&played);
+    Ok(tell(witness, &play(witness)?))
+}
+
+/// Tells what happens in a witness that was played.
+#[must_use]
+pub fn tell(witness: &Witness, played: &Played) -> Narration {
+    let known = Known::of(played);
     let steps = witness.steps.iter().zip(&played.steps);
-    Ok(Narration {
+    Narration {
         steps: steps.map(|(step, seen)| step::sentence(witness, &known, step, seen)).collect(),
-        conclusion: conclusion::sentences(witness, &known, &played),
-    })
+        conclusion: conclusion::sentences(witness, &known, played),
+    }
 }
 
 /// What a sentence may have to recall.
 struct Known {
     /// The record and operation of each write, as its client first asked.
     writes: BTreeMap<WriteId, (Key, Operation)>,
-    /// The writes in each message.
-    messages: BTreeMap<usize, Vec<WriteId>>,
+    /// What each message carries.
+    messages: BTreeMap<usize, Vec<String>>,
 }
 
 impl Known {
@@ -72,8 +101,10 @@ impl Known {
                         known.writes.entry(write).or_insert(asked);
                     }
                 }
-                Happening::Sent { message, writes, .. } => {
-                    known.messages.insert(*message, writes.to_vec());
+                Happening::Sent { message, frame, writes, .. } => {
+                    let names = writes.iter().map(ToString::to_string);
+                    let names = if writes.is_empty() { vec![frame.to_string()] } else { names.collect() };
+                    known.messages.insert(*message, names);
                 }
                 _ => {}
             }
@@ -89,7 +120,7 @@ impl Known {
         }
     }
 
-    fn of_message(&self, message: usize) -> &[WriteId] {
+    fn of_message(&self, message: usize) -> &[String] {
         self.messages.get(&message).map_or(&[], Vec::as_slice)
     }
 }

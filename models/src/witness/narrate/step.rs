@@ -1,7 +1,7 @@
 //! The sentence of one step: first what is done, then what was seen of it.
 
 use super::{
-    Known,
+    Known, Sentence,
     words::{clock_words, deed, row, shows, stamp, standing},
 };
 use crate::{
@@ -19,16 +19,10 @@ use alloc::{
     vec::Vec,
 };
 
-pub(super) fn sentence(witness: &Witness, known: &Known, step: &Step, seen: &PlayedStep) -> String {
+pub(super) fn sentence(witness: &Witness, known: &Known, step: &Step, seen: &PlayedStep) -> Sentence {
     let mut teller = Teller { witness, known, act: &step.act, seen: &seen.happenings, facts: Vec::new() };
     teller.facts();
-    let mut text = teller.lead();
-    if !teller.facts.is_empty() {
-        text.push_str(": ");
-        text.push_str(&teller.facts.join("; "));
-    }
-    text.push('.');
-    text
+    Sentence { lead: teller.lead(), facts: teller.facts }
 }
 
 struct Teller<'a> {
@@ -182,16 +176,14 @@ impl Teller<'_> {
 
     /// What was under way and never arrives, link by link.
     fn lost(&self) -> Option<String> {
-        let mut links: BTreeMap<LinkId, Vec<WriteId>> = BTreeMap::new();
+        let mut links: BTreeMap<LinkId, Vec<&str>> = BTreeMap::new();
         for seen in self.seen {
             if let Happening::Lost { message, link } = seen {
-                links.entry(*link).or_default().extend(self.known.of_message(*message));
+                let names = self.known.of_message(*message).iter().map(String::as_str);
+                links.entry(*link).or_default().extend(names);
             }
         }
-        let on = |(link, writes): (&LinkId, &Vec<WriteId>)| {
-            let what = if writes.is_empty() { "a message".to_string() } else { row(writes) };
-            format!("{what} on {link}")
-        };
+        let on = |(link, what): (&LinkId, &Vec<&str>)| format!("{} on {link}", row(what));
         let lost: Vec<String> = links.iter().map(on).collect();
         (!lost.is_empty()).then(|| format!("what was under way is lost ({})", lost.join("; ")))
     }
@@ -395,7 +387,11 @@ fn told(at: ReplicaId, event: &TraceEvent) -> Option<String> {
             Some(format!("{at} forgets that {key} was deleted by {write}"))
         }
         TraceEvent::Forgot { records } => {
-            Some(format!("{at} forgets who wrote {records} records when, and what they knew"))
+            let records = if *records == 1 { "1 record".to_string() } else { format!("{records} records") };
+            Some(
+                format!("{at} forgets when {records} were written, and what was known then")
+                    .replace("1 record were", "1 record was"),
+            )
         }
     }
 }

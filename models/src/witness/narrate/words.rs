@@ -14,7 +14,7 @@ use alloc::{
 };
 
 /// A time in seconds, such as `1.003 s`; microseconds are shown where there are any.
-pub(super) fn seconds(us: i64) -> String {
+pub(crate) fn seconds(us: i64) -> String {
     let (sign, us) = (if us < 0 { "-" } else { "" }, us.unsigned_abs());
     let (whole, rest) = (us / 1_000_000, us % 1_000_000);
     if rest % 1000 == 0 {
@@ -25,7 +25,7 @@ pub(super) fn seconds(us: i64) -> String {
 }
 
 /// A length of time, without a sign: `10 ms`, `250 us`, `2 s`.
-pub(super) fn length(us: i64) -> String {
+pub(crate) fn length(us: i64) -> String {
     match us.unsigned_abs() {
         us if us % 1_000_000 == 0 => format!("{} s", us / 1_000_000),
         us if us % 1000 == 0 => format!("{} ms", us / 1000),
@@ -34,7 +34,7 @@ pub(super) fn length(us: i64) -> String {
 }
 
 /// A stamp; the counter of a hybrid clock is shown where it counts.
-pub(super) fn stamp(stamp: Stamp) -> String {
+pub(crate) fn stamp(stamp: Stamp) -> String {
     if stamp == Stamp::UNKNOWN {
         return "a time that was forgotten".to_string();
     }
@@ -43,7 +43,7 @@ pub(super) fn stamp(stamp: Stamp) -> String {
 }
 
 /// Where a clock stands: `10 ms behind`, `3 ms ahead`; nothing for one that is right.
-pub(super) fn standing(offset_us: i64) -> Option<String> {
+pub(crate) fn standing(offset_us: i64) -> Option<String> {
     match offset_us {
         0 => None,
         1.. => Some(format!("{} ahead", length(offset_us))),
@@ -70,7 +70,7 @@ pub(super) fn clock_words(change: ClockChange) -> String {
 }
 
 /// What an operation does, in the fewest words, such as `k = 1`.
-pub(super) fn effect_words(key: &Key, operation: &Operation) -> String {
+pub(crate) fn effect_words(key: &Key, operation: &Operation) -> String {
     match operation {
         Operation::Read => format!("read {key}"),
         Operation::Put(value) => format!("{key} = {value}"),
