@@ -1,6 +1,9 @@
 //! What may go wrong, in one serialisable type that model, simulator, live nemesis and witness share.
 
-use crate::id::{ClientId, LinkId, ReplicaId};
+use crate::{
+    clock::ClockSetting,
+    id::{ClientId, LinkId, ReplicaId},
+};
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -82,6 +85,29 @@ pub enum ClockChange {
     Reset,
 }
 
+impl ClockChange {
+    /// The setting after this change of a clock, given the real and the monotonic time, nanoseconds.
+    #[must_use]
+    pub const fn upon(self, setting: ClockSetting, real_ns: i64, monotonic_ns: i64) -> ClockSetting {
+        let right = ClockSetting { offset_ns: 0, base_monotonic_ns: 0, drift_ppb: 0, frozen_at_ns: 0 };
+        let off_ns = setting.wall_ns(real_ns, monotonic_ns).saturating_sub(real_ns);
+        match self {
+            Self::Offset { us } => ClockSetting { offset_ns: us.saturating_mul(1000), ..right },
+            Self::Step { us } => {
+                ClockSetting { offset_ns: off_ns.saturating_add(us.saturating_mul(1000)), ..right }
+            }
+            Self::Drift { ppm } => ClockSetting {
+                offset_ns: off_ns,
+                base_monotonic_ns: monotonic_ns,
+                drift_ppb: ppm.saturating_mul(1000),
+                frozen_at_ns: 0,
+            },
+            Self::Freeze => ClockSetting { frozen_at_ns: setting.wall_ns(real_ns, monotonic_ns), ..right },
+            Self::Reset => right,
+        }
+    }
+}
+
 impl Fault {
     /// The kind of the fault, as scenarios and marks spell it.
     #[must_use]
@@ -123,5 +149,21 @@ impl fmt::Display for Fault {
                 write!(f, " {replica}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_counts_from_where_the_clock_stands_and_a_drift_begins_there() {
+        let ahead = ClockChange::Offset { us: 5 }.upon(ClockSetting::default(), 100, 0);
+        let stepped = ClockChange::Step { us: -8 }.upon(ahead, 200, 0);
+        assert_eq!(stepped.wall_ns(1000, 0), 1000 - 3000);
+        let drifting = ClockChange::Drift { ppm: 1000 }.upon(stepped, 300, 1_000_000);
+        assert_eq!(drifting.wall_ns(400, 1_000_000), 400 - 3000);
+        assert_eq!(drifting.wall_ns(1_000_400, 2_000_000), 1_000_400 - 3000 + 1000);
+        assert_eq!(ClockChange::Reset.upon(drifting, 9, 9), ClockSetting::default());
     }
 }

@@ -15,6 +15,7 @@ extern crate std;
 #[cfg(feature = "check")]
 pub mod check;
 pub mod clock;
+pub mod diagram;
 pub mod fate;
 pub mod fault;
 pub mod handler;
@@ -29,3 +30,4 @@ pub mod tags;
 pub mod topology;
 pub mod value;
 pub mod version;
+pub mod witness;

@@ -220,6 +220,18 @@ pub enum RoutedBody {
     },
 }
 
+impl RoutedBody {
+    /// The write that it carries or speaks of, if it does.
+    #[must_use]
+    pub const fn write(&self) -> Option<WriteId> {
+        match self {
+            Self::Forward { request, .. } => request.write,
+            Self::ForwardReply { write, .. } => *write,
+            Self::HomeRequest { .. } | Self::HomeGrant { .. } | Self::HomeMoved { .. } => None,
+        }
+    }
+}
+
 /// A record of a replica's own write-ahead log. Replaying all of them rebuilds the replica.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Record {

@@ -35,8 +35,29 @@ pub fn fates(world: &World, state: &State) -> Vec<(usize, Fate)> {
 }
 
 pub(super) fn fates_in(view: View<'_>) -> Vec<(usize, Fate)> {
-    view.acknowledged().map(|(slot, _)| (slot, Judge(view).fate(slot))).collect()
+    fates_and_winners(view).map(|(slot, met)| (slot, met.fate)).collect()
 }
+
+/// The fates, and the slots of the writes that won.
+pub(super) fn fates_and_winners(view: View<'_>) -> impl Iterator<Item = (usize, Met)> + '_ {
+    view.acknowledged().map(move |(slot, _)| (slot, Judge(view).fate(slot)))
+}
+
+/// What a write met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Met {
+    pub(super) fate: Fate,
+    /// The write that won over it, if one did.
+    pub(super) winner: Option<usize>,
+}
+
+impl Met {
+    const fn without_winner(fate: Fate) -> Self {
+        Self { fate, winner: None }
+    }
+}
+
+const VANISHED: Met = Met::without_winner(Fate::Vanished);
 
 /// What a replica holds of a record.
 pub(super) fn cell(replica: &Replica, key: u8) -> Option<&Cell> {
@@ -54,6 +75,10 @@ pub(super) fn resolved<'a>(view: View<'_>, replica: &'a Replica, key: u8) -> Opt
         Some(handler) if has_siblings(cell) => handler.merge(&cell.versions).map(Cow::Owned),
         _ => cell.value().map(Cow::Borrowed),
     }
+}
+
+const fn discarded_for(winner: usize) -> Met {
+    Met { fate: Fate::ConcurrentDiscard, winner: Some(winner) }
 }
 
 fn severity(fate: Fate) -> usize {
@@ -85,7 +110,7 @@ impl<'a> Judge<'a> {
         self.0.laws.scope.workload
     }
 
-    fn fate(&self, slot: usize) -> Fate {
+    fn fate(&self, slot: usize) -> Met {
         let shown: Vec<Shown<'_>> =
             self.0.live().map(|replica| self.shown(replica, self.key(slot))).collect();
         let showing = shown.iter().filter(|shown| self.shows(shown, slot)).count();
@@ -94,10 +119,10 @@ impl<'a> Judge<'a> {
                 |shown: &Shown<'_>| shown.held == [slot] || shown.siblings && shown.held.contains(&slot);
             let untold = |shown: &Shown<'_>| shown.held.is_empty() && self.workload().replaces();
             let whole = shown.iter().all(|shown| alone(shown) || untold(shown));
-            return if whole { Fate::Visible } else { Fate::Merged };
+            return Met::without_winner(if whole { Fate::Visible } else { Fate::Merged });
         }
         if showing > 0 {
-            return Fate::Partial;
+            return Met::without_winner(Fate::Partial);
         }
         let lost = |shown: &Shown<'_>| {
             if self.workload().replaces() {
@@ -106,7 +131,7 @@ impl<'a> Judge<'a> {
                 self.lost_effect(slot, shown)
             }
         };
-        let worst = shown.iter().map(lost).max_by_key(|&fate| severity(fate)).unwrap_or(Fate::Vanished);
+        let worst = shown.iter().map(lost).max_by_key(|met| severity(met.fate)).unwrap_or(VANISHED);
         self.beyond_conflict(slot, worst)
     }
 
@@ -196,16 +221,16 @@ impl<'a> Judge<'a> {
         self.issued(slot).is_some_and(|issued| issued.moved)
     }
 
-    fn against(&self, loser: usize, winner: usize) -> Fate {
-        fate_of_loser(self.relation(loser, winner))
+    fn against(&self, loser: usize, winner: usize) -> Met {
+        Met { fate: fate_of_loser(self.relation(loser, winner)), winner: Some(winner) }
     }
 
     /// A write of the whole record that this replica does not show.
-    fn lost_record(&self, slot: usize, shown: &Shown<'_>) -> Fate {
+    fn lost_record(&self, slot: usize, shown: &Shown<'_>) -> Met {
         let others = || shown.carried.keys().copied().filter(|&other| other != slot);
         if shown.carried.get(&slot) == Some(&true) {
             // A reader was told of it and of the version that it resolved to.
-            return others().next().map_or(Fate::Vanished, |_| Fate::ConcurrentDiscard);
+            return others().next().map_or(VANISHED, discarded_for);
         }
         let mut winners: Vec<usize> = others().filter(|&other| self.shows(shown, other)).collect();
         if winners.is_empty() {
@@ -223,15 +248,15 @@ impl<'a> Judge<'a> {
             return self.against(slot, winner);
         }
         let fates = winners.into_iter().map(|winner| self.against(slot, winner));
-        fates.max_by_key(|&fate| severity(fate)).unwrap_or(Fate::Vanished)
+        fates.max_by_key(|met| severity(met.fate)).unwrap_or(VANISHED)
     }
 
     /// The replica has no record: any deletion may be the winner. Of several, the one that blames the system least,
     /// since nothing tells them apart.
-    fn lost_untold(&self, slot: usize, shown: &Shown<'_>) -> Fate {
+    fn lost_untold(&self, slot: usize, shown: &Shown<'_>) -> Met {
         let winners = self.others(slot).filter(|&other| self.shows(shown, other));
         let fates = winners.map(|winner| self.against(slot, winner));
-        fates.min_by_key(|&fate| severity(fate)).unwrap_or(Fate::Vanished)
+        fates.min_by_key(|met| severity(met.fate)).unwrap_or(VANISHED)
     }
 
     /// All other writes of the record that happened or may have happened.
@@ -246,9 +271,9 @@ impl<'a> Judge<'a> {
     }
 
     /// An effect that this replica does not show.
-    fn lost_effect(&self, slot: usize, shown: &Shown<'_>) -> Fate {
+    fn lost_effect(&self, slot: usize, shown: &Shown<'_>) -> Met {
         if self.was_undone(slot) {
-            return Fate::Superseded;
+            return Met::without_winner(Fate::Superseded);
         }
         let line = Line::of(self, &shown.held);
         if line.contains(slot) {
@@ -292,7 +317,7 @@ impl<'a> Judge<'a> {
 
     /// An effect against the write that went on without it. Where handlers merge, an effect is never beaten by a
     /// version, only dropped at a merge with one.
-    fn against_effect(&self, slot: usize, winner: usize) -> Fate {
+    fn against_effect(&self, slot: usize, winner: usize) -> Met {
         if self.0.laws.scope.strategy.handler().is_some() {
             self.dropped_at_a_merge(slot, winner)
         } else {
@@ -300,13 +325,13 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn dropped_at_a_merge(&self, slot: usize, other: usize) -> Fate {
-        if self.relation(slot, other).keeps { self.against(slot, other) } else { Fate::ConcurrentDiscard }
+    fn dropped_at_a_merge(&self, slot: usize, other: usize) -> Met {
+        if self.relation(slot, other).keeps { self.against(slot, other) } else { discarded_for(other) }
     }
 
     /// The final value was built on it, and yet lacks its effect: it was dropped where versions were made one, or
     /// nobody knows where.
-    fn lost_on_the_line(&self, slot: usize, line: &Line) -> Fate {
+    fn lost_on_the_line(&self, slot: usize, line: &Line) -> Met {
         let mut side = slot;
         for next in line.onward(slot) {
             let parents = self.parents(next);
@@ -323,11 +348,11 @@ impl<'a> Judge<'a> {
         }
         // Of a write that was moved, two leaders may have made copies, the other one without this effect.
         let copy = line.onward(slot).find(|&later| self.was_moved(later)).or_else(|| line.next(slot));
-        copy.map_or(Fate::Vanished, |winner| self.against_effect(slot, winner))
+        copy.map_or(VANISHED, |winner| self.against_effect(slot, winner))
     }
 
     /// Nothing tells what the final value was built on: any write that neither knew of could have displaced it.
-    fn lost_without_line(&self, slot: usize, shown: &Shown<'_>) -> Fate {
+    fn lost_without_line(&self, slot: usize, shown: &Shown<'_>) -> Met {
         let candidate = |&other: &usize| {
             let relation = self.relation(slot, other);
             relation.winner_knew == Knowledge::None
@@ -337,7 +362,7 @@ impl<'a> Judge<'a> {
                 && self.shows(shown, other)
         };
         let winner = self.others(slot).find(candidate);
-        winner.map_or(Fate::Vanished, |winner| self.against(slot, winner))
+        winner.map_or(VANISHED, |winner| self.against(slot, winner))
     }
 
     /// The writes that a write was executed on, as its acknowledgement told; of a resolution, those that it replaced.
@@ -351,13 +376,13 @@ impl<'a> Judge<'a> {
     }
 
     /// What no conflict explains: the write is on a dead replica, or nowhere.
-    fn beyond_conflict(&self, slot: usize, fate: Fate) -> Fate {
-        let Some(dot) = self.dot(slot).filter(|_| fate.is_loss()) else { return fate };
+    fn beyond_conflict(&self, slot: usize, met: Met) -> Met {
+        let Some(dot) = self.dot(slot).filter(|_| met.fate.is_loss()) else { return met };
         let reached = self.0.live().any(|replica| replica.applied().covers(dot));
         if reached {
-            return fate;
+            return met;
         }
         let gone = self.0.gone().any(|replica| replica.id() == dot.origin);
-        if gone { Fate::Stranded } else { Fate::Vanished }
+        Met::without_winner(if gone { Fate::Stranded } else { Fate::Vanished })
     }
 }

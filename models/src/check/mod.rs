@@ -9,11 +9,13 @@
 //! `action` what may happen next, `world` what then does happen, `errands` what clients do beyond plain writes, `faults`
 //! what the nemesis does beyond the plain faults; `session` what sessions are promised, `fates` the ledger in small, `property` what is asked;
 //! `search` the way through all states, `facade` its face, `opinion` stateright as a second opinion and as Explorer,
+//! `witness` paths in the form of every arena, `explorer` a world to walk about in,
 //! `matrix` all strategies side by side. Time does not pass but with writes, nothing is random, and no float, hash-map
 //! order or wall clock decides anything, except the deadline of a search.
 
 mod action;
 mod errands;
+mod explorer;
 mod facade;
 mod fates;
 mod faults;
@@ -28,9 +30,11 @@ mod session;
 mod state;
 mod table;
 mod tables;
+mod witness;
 mod world;
 
 pub use action::{Action, Errand};
+pub use explorer::serve;
 pub use facade::{Bound, Exploration, Limits, Verdict, check, explore, survey};
 pub use fates::fates;
 pub use parts::{Issued, IssuedState, Phase};
@@ -38,4 +42,5 @@ pub use property::{Judgement, Property};
 pub use scope::{Acknowledgements, Faults, Scope, ScopeError, Workload};
 pub use session::Guarantee;
 pub use state::State;
+pub use witness::{found, path, witness};
 pub use world::World;

@@ -65,6 +65,11 @@ impl Workload {
         }
     }
 
+    /// The write in a slot: what it puts into the record, or what takes back what the write in another slot put there.
+    pub(super) fn write(self, slot: usize, erases: Option<usize>) -> Operation {
+        erases.and_then(|of| self.erasure(of)).unwrap_or_else(|| self.operation(slot))
+    }
+
     /// Whether a write replaces the whole record.
     pub(super) const fn replaces(self) -> bool {
         matches!(self, Self::Register | Self::Document)
@@ -200,7 +205,16 @@ pub struct Scope {
     pub acknowledgements: Acknowledgements,
 }
 
+/// How many log positions a leader reserves that may lose the tail of its log: more than a world has writes, and so
+/// few that the positions stay small.
+const RESERVE: u32 = 20;
+
 impl Scope {
+    /// How many log positions leaders reserve at a time.
+    pub(super) const fn reserve(&self) -> u32 {
+        if self.faults.tail_losses > 0 { RESERVE } else { 0 }
+    }
+
     /// How many numbers for writes each client has: where readers resolve siblings, a read may end in a write.
     pub(super) const fn writes_of_a_client(&self) -> usize {
         let resolutions = if self.strategy.read_handler().is_some() { self.reads } else { 0 };

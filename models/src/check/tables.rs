@@ -7,7 +7,7 @@
 use super::{
     parts::{Budgets, Client, Disk, Issued, Issues, Made, Node, Phase, Wire},
     table::{Id, Interner, Mixing},
-    world::Laws,
+    world::{Laws, time_us},
 };
 use crate::{
     clock::Now,
@@ -23,9 +23,6 @@ use core::{
     ops::Range,
 };
 use hashbrown::HashMap;
-
-/// What one entry takes: the true time is the number of entries made so far.
-const TICK_US: i64 = 1000;
 
 /// How often a debug build looks effects up without working them out again.
 const LOOK_UPS_PER_CHECK: u32 = 8;
@@ -197,7 +194,7 @@ impl Tables {
         let node = self.nodes[node];
         let mut replica = Replica::clone(&self.replicas[node.replica]);
         // Timeouts are not modelled, so the time that they look at stands still.
-        let exact_us = i64::from(tick) * TICK_US + i64::from(node.offset_ms) * 1000;
+        let exact_us = time_us(tick) + i64::from(node.offset_ms) * 1000;
         let coarse_us = i64::from(laws.scope.faults.coarse_ms.max(1)) * 1000;
         let now = Now { wall_us: exact_us.div_euclid(coarse_us) * coarse_us, monotonic_us: 0 };
         let mut outputs = Vec::new();

@@ -16,6 +16,7 @@ use crate::{
     session::{Outcome, Session, SessionInput},
     topology::Graph,
     value::Key,
+    witness::{BEGINNING_US, TICK_US},
 };
 use alloc::{
     string::{String, ToString},
@@ -24,10 +25,6 @@ use alloc::{
 };
 use smallvec::SmallVec;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// How many log positions a leader reserves that may lose the tail of its log: more than a world has writes, and so
-/// few that the positions stay small.
-const RESERVE: u32 = 20;
 
 /// A small world: its bounds, laid out and ready to run. Clones share what they know, and each other's states.
 #[derive(Debug, Clone)]
@@ -61,7 +58,7 @@ impl World {
             return Err(ScopeError::InFlightWithoutOverlap);
         }
         let graph = Graph::new(&scope.topology, scope.leaders, Vec::new(), scope.propagation)?;
-        let reserve = if scope.faults.tail_losses > 0 { RESERVE } else { 0 };
+        let reserve = scope.reserve();
         let config = Arc::new(Config { reserve, ..Config::new(graph, scope.strategy.clone()) });
         let layout = Layout {
             nodes: narrow(config.graph.replica_count()),
@@ -101,7 +98,26 @@ impl World {
         self.engine().next(state, action)
     }
 
+    /// The directed links of its cluster, in order.
+    #[must_use]
+    pub fn links(&self) -> &[LinkId] {
+        self.laws.links()
+    }
+
+    /// The name of a slot's write.
+    #[must_use]
+    pub fn write_of(&self, slot: usize) -> WriteId {
+        self.laws.write_of(slot)
+    }
+
     // What there is to see of a state.
+
+    /// The true time, microseconds: what a clock shows that nobody has set off.
+    #[must_use]
+    pub fn true_us(&self, state: &State) -> i64 {
+        let engine = self.engine();
+        time_us(engine.tables.made[state.made()].count)
+    }
 
     /// A replica, as it is or as it was when it died.
     #[must_use]
@@ -168,6 +184,11 @@ impl World {
     pub fn describe(&self, state: &State) -> String {
         self.engine().view(state).to_string()
     }
+}
+
+/// The true time when so many entries have been made, microseconds: witnesses count it likewise.
+pub(super) fn time_us(entries: u8) -> i64 {
+    BEGINNING_US + i64::from(entries) * TICK_US
 }
 
 fn narrow(count: usize) -> u8 {
@@ -608,9 +629,7 @@ impl Change<'_> {
         self.change_budgets(|budgets| budgets.writes -= 1);
         self.change_client(client, |client| client.slot = Some(narrow(slot)));
         let workload = self.laws.scope.workload;
-        let erasure = erases.and_then(|of| workload.erasure(of));
-        let operation = erasure.unwrap_or_else(|| workload.operation(slot));
-        self.start(client, key, operation);
+        self.start(client, key, workload.write(slot, erases));
     }
 
     pub(super) fn start(&mut self, client: ClientId, key: u8, operation: Operation) {
