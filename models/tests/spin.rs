@@ -11,7 +11,7 @@ use quarrel_models::{
     strategy::LocalWrite,
     topology::Topology,
 };
-use std::io::Write as _;
+use std::{io::Write as _, sync::OnceLock};
 
 /// The properties that Spin is asked for, the one that includes most others first. Those that are missing need faults
 /// that no system here has.
@@ -47,16 +47,18 @@ fn spins(model: &str, system: &System, property: &str) -> Found {
     }
 }
 
-/// Whether Spin can be asked; if not, says so.
+/// Whether Spin can be asked; if not, says so once.
 #[expect(
     clippy::explicit_write,
     reason = "the test runner swallows what `eprintln!` prints in a test that passes"
 )]
 fn can_ask() -> bool {
-    let missing = missing();
-    if let Some(missing) = &missing {
-        writeln!(std::io::stderr(), "SKIPPED: no comparison with Spin: {missing}").unwrap();
-    }
+    static MISSING: OnceLock<Option<String>> = OnceLock::new();
+    let missing = MISSING.get_or_init(|| {
+        missing().inspect(|why| {
+            writeln!(std::io::stderr(), "SKIPPED: no comparison with Spin: {why}").unwrap();
+        })
+    });
     missing.is_none()
 }
 
