@@ -1,6 +1,9 @@
 //! What may go wrong, in one serialisable type that model, simulator, live nemesis and witness share.
 
-use crate::id::{ClientId, LinkId, ReplicaId};
+use crate::{
+    clock::ClockSetting,
+    id::{ClientId, LinkId, ReplicaId},
+};
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -82,6 +85,30 @@ pub enum ClockChange {
     Reset,
 }
 
+impl ClockChange {
+    /// How the clock stands after the change, given how it stood, the real time and the monotonic time, nanoseconds.
+    #[must_use]
+    pub const fn applied_to(self, setting: ClockSetting, real_ns: i64, monotonic_ns: i64) -> ClockSetting {
+        let right = ClockSetting { offset_ns: 0, base_monotonic_ns: 0, drift_ppb: 0, frozen_at_ns: 0 };
+        let wall_ns = setting.wall_ns(real_ns, monotonic_ns);
+        let off_ns = wall_ns.saturating_sub(real_ns);
+        match self {
+            Self::Offset { us } => ClockSetting { offset_ns: us.saturating_mul(1000), ..right },
+            Self::Step { us } => {
+                ClockSetting { offset_ns: off_ns.saturating_add(us.saturating_mul(1000)), ..right }
+            }
+            Self::Drift { ppm } => ClockSetting {
+                offset_ns: off_ns,
+                base_monotonic_ns: monotonic_ns,
+                drift_ppb: ppm.saturating_mul(1000),
+                frozen_at_ns: 0,
+            },
+            Self::Freeze => ClockSetting { frozen_at_ns: wall_ns, ..right },
+            Self::Reset => right,
+        }
+    }
+}
+
 impl Fault {
     /// The kind of the fault, as scenarios and marks spell it.
     #[must_use]
@@ -123,5 +150,21 @@ impl fmt::Display for Fault {
                 write!(f, " {replica}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_counts_from_where_the_clock_stands_and_a_drift_begins_there() {
+        let ahead = ClockChange::Offset { us: 5 }.applied_to(ClockSetting::default(), 100, 0);
+        let stepped = ClockChange::Step { us: -8 }.applied_to(ahead, 200, 0);
+        assert_eq!(stepped.wall_ns(1000, 0), 1000 - 3000);
+        let drifting = ClockChange::Drift { ppm: 1000 }.applied_to(stepped, 300, 1_000_000);
+        assert_eq!(drifting.wall_ns(400, 1_000_000), 400 - 3000);
+        assert_eq!(drifting.wall_ns(1_000_400, 2_000_000), 1_000_400 - 3000 + 1000);
+        assert_eq!(ClockChange::Reset.applied_to(drifting, 9, 9), ClockSetting::default());
     }
 }

@@ -24,6 +24,7 @@ pub mod operation;
 pub mod random;
 pub mod replica;
 pub mod session;
+pub mod sim;
 pub mod strategy;
 pub mod topology;
 pub mod value;

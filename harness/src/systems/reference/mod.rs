@@ -348,7 +348,7 @@ impl ReferenceCluster {
 
     fn set_clock(&mut self, replica: ReplicaId, change: ClockChange) -> Result<String, SystemError> {
         let clock = &mut self.nodes[replica.index()].clock;
-        let setting = changed(clock.setting(), change, real_ns(), monotonic_ns());
+        let setting = change.applied_to(clock.setting(), real_ns(), monotonic_ns());
         clock.set(setting).map_err(failed("write a clock file"))?;
         let off_us = (setting.wall_ns(real_ns(), monotonic_ns()) - real_ns()) / 1000;
         Ok(format!("now {:+.3} ms off", off_us as f64 / 1000.0))
@@ -522,26 +522,6 @@ fn shape_of(quality: &LinkQuality) -> Shape {
     }
 }
 
-/// The setting after a change, given the real and the monotonic time.
-fn changed(setting: ClockSetting, change: ClockChange, real_ns: i64, monotonic_ns: i64) -> ClockSetting {
-    let off_ns = setting.wall_ns(real_ns, monotonic_ns) - real_ns;
-    let beside = |offset_ns| ClockSetting { offset_ns, ..ClockSetting::default() };
-    match change {
-        ClockChange::Offset { us } => beside(us.saturating_mul(1000)),
-        ClockChange::Step { us } => beside(off_ns.saturating_add(us.saturating_mul(1000))),
-        ClockChange::Drift { ppm } => ClockSetting {
-            offset_ns: off_ns,
-            base_monotonic_ns: monotonic_ns,
-            drift_ppb: ppm.saturating_mul(1000),
-            frozen_at_ns: 0,
-        },
-        ClockChange::Freeze => {
-            ClockSetting { frozen_at_ns: setting.wall_ns(real_ns, monotonic_ns), ..ClockSetting::default() }
-        }
-        ClockChange::Reset => ClockSetting::default(),
-    }
-}
-
 /// A key as it stands in a URL.
 #[must_use]
 pub fn percent_encode(key: &str) -> String {
@@ -559,17 +539,6 @@ pub fn percent_encode(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_step_counts_from_where_the_clock_stands_and_a_drift_begins_there() {
-        let ahead = changed(ClockSetting::default(), ClockChange::Offset { us: 5 }, 100, 0);
-        let stepped = changed(ahead, ClockChange::Step { us: -8 }, 200, 0);
-        assert_eq!(stepped.wall_ns(1000, 0), 1000 - 3000);
-        let drifting = changed(stepped, ClockChange::Drift { ppm: 1000 }, 300, 1_000_000);
-        assert_eq!(drifting.wall_ns(400, 1_000_000), 400 - 3000);
-        assert_eq!(drifting.wall_ns(1_000_400, 2_000_000), 1_000_400 - 3000 + 1000);
-        assert_eq!(changed(drifting, ClockChange::Reset, 9, 9), ClockSetting::default());
-    }
 
     #[test]
     fn a_key_survives_a_url() {
