@@ -88,7 +88,7 @@ fn quiet(strategy: Strategy) -> Schedule {
             topology: Topology::AllToAll,
             propagation: Propagation::Direct,
             link,
-            durability: Durability::Sync,
+            durability: Durability::default(),
             wait_us: SECOND,
             clock_tick_us: 0,
         },
@@ -233,6 +233,26 @@ fn a_killed_leader_keeps_what_is_durable_and_loses_the_tail_of_a_lazy_disk() {
 }
 
 #[test]
+fn what_waits_for_the_disk_never_leaves_a_process_that_is_killed_meanwhile() {
+    let mut schedule = quiet(lww());
+    schedule.cluster.durability = Durability::Sync { sync_us: 5 * MS };
+    schedule.operations = vec![put(SECOND, 0, 1)];
+    let (log, _) = logged(&schedule);
+    let answered = log.lines.iter().find(|line| line.contains("Written")).unwrap();
+    assert!(answered.starts_with("1005600 "), "a request, the disk, an answer: {answered}");
+    schedule.faults = vec![fault(SECOND + 2 * MS, Fault::Kill(A)), fault(2 * SECOND, Fault::Restart(A))];
+    let outcomes: Vec<_> = (0..20)
+        .map(|seed| {
+            let (log, outcome) = logged(&Schedule { seed, ..schedule.clone() });
+            assert_eq!((log.acknowledged, log.unknown), (0, 1));
+            shown(&outcome)
+        })
+        .collect();
+    // The machine may have written it out just in time, and nobody was told.
+    assert!(outcomes.contains(&vec![None; 3]) && outcomes.contains(&vec![Some(Value::Int(1)); 3]));
+}
+
+#[test]
 fn whom_nobody_restarts_is_dead_at_the_end_and_who_joins_late_catches_up() {
     let mut schedule = quiet(lww());
     schedule.operations = vec![put(2 * SECOND, 0, 1)];
@@ -317,6 +337,7 @@ fn stormy(strategy: Strategy, seed: u64) -> Schedule {
         _ => (Topology::Star, Propagation::Relay),
     };
     cluster.link.jitter_us = below(10 * MS);
+    cluster.durability = Durability::Sync { sync_us: below(3 * MS) };
     cluster.followers = vec![Follower { of: vec![B], readable: true }];
     let graph = schedule.graph().unwrap();
     for _ in 0..100 {
@@ -406,7 +427,7 @@ fn storms_leave_replicas_different_where_nothing_resolves() {
         digests.any(|digest| Some(digest) != first)
     };
     let count = (0..25).filter(|&seed| diverges(seed)).count();
-    assert!(count > 5, "only {count} storms of 25 did");
+    assert!(count > 2, "only {count} storms of 25 did");
 }
 
 #[test]

@@ -119,9 +119,11 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Clients begin nothing any more.
-    pub(super) fn stop_clients(&mut self) {
-        self.stopped = true;
-        self.clients.iter_mut().for_each(|client| client.due.clear());
+    pub(super) fn end_load(&mut self) {
+        if !core::mem::replace(&mut self.stopped, true) {
+            self.clients.iter_mut().for_each(|client| client.due.clear());
+            self.observer.load_ended(self.now_us);
+        }
     }
 
     fn begin_next(&mut self, id: ClientId) {

@@ -147,6 +147,7 @@ impl<O: Observer> World<'_, O> {
     fn restart(&mut self, replica: ReplicaId) {
         let node = &mut self.nodes[replica.index()];
         if !node.is_alive() {
+            node.syncs = false;
             node.restart(&self.config);
             self.connections_of(replica, RECONNECT_US);
         }
@@ -160,7 +161,11 @@ impl<O: Observer> World<'_, O> {
     }
 
     fn resume(&mut self, replica: ReplicaId) {
-        let Some(inbox) = self.nodes[replica.index()].inbox.take() else { return };
+        let node = &mut self.nodes[replica.index()];
+        let Some(inbox) = node.inbox.take() else { return };
+        for outputs in core::mem::take(&mut node.late) {
+            self.let_out(replica, outputs);
+        }
         for input in inbox {
             self.feed(replica, input);
         }

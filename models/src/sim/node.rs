@@ -5,9 +5,9 @@ use crate::{
     clock::{ClockSetting, Now},
     fault::ClockChange,
     id::ReplicaId,
-    message::{Input, Record},
+    message::{Input, Output, Record},
     random::Stream,
-    replica::{Config, Replica},
+    replica::{Config, Outputs, Replica},
 };
 use alloc::{sync::Arc, vec::Vec};
 
@@ -34,6 +34,12 @@ pub(super) struct Node {
     durability: Durability,
     /// While the process is stopped: what has reached its machine.
     pub(super) inbox: Option<Vec<Input>>,
+    /// What the process would have sent while it was stopped.
+    pub(super) late: Vec<Outputs>,
+    /// The number of the process's life: what an earlier one had not yet sent is never sent.
+    pub(super) life: u32,
+    /// When the disk has written out all that it was given so far.
+    synced_us: u64,
     /// Whether a tick is planned.
     pub(super) ticks: bool,
     /// Whether the disk is to write out what it has.
@@ -60,6 +66,9 @@ impl Node {
             },
             durability,
             inbox: None,
+            late: Vec::new(),
+            life: 0,
+            synced_us: 0,
             ticks: false,
             syncs: false,
         }
@@ -85,30 +94,54 @@ impl Node {
         self.clock == ClockSetting::default()
     }
 
-    /// Writes a record. Gives back after how long the disk must write it out, if it has not yet and nothing is planned.
-    pub(super) fn persist(&mut self, record: Record) -> Option<u64> {
-        // A reservation is made durable at once, and with it all that was written before it.
-        let at_once = self.durability == Durability::Sync || matches!(record, Record::Reserve(_));
-        self.disk.records.push(record);
-        if at_once {
-            self.disk.durable = self.disk.records.len();
-            return None;
-        }
+    /// Writes the records among the outputs. Gives back when what follows them may leave the replica, and after how long
+    /// the disk must write out what need not be durable, if nothing of the kind is planned.
+    pub(super) fn persist(&mut self, now_us: u64, outputs: &mut Outputs) -> (u64, Option<u64>) {
+        let before = self.disk.records.len();
+        outputs.retain_mut(|output| {
+            let Output::Persist(record) = output else { return true };
+            self.disk.records.push(record.clone());
+            // A reservation is made durable at once, and with it all that was written before it.
+            if matches!(record, Record::Reserve(_)) {
+                self.disk.durable = self.disk.records.len();
+            }
+            false
+        });
+        let written = self.disk.records.len() > before;
         match self.durability {
-            Durability::Lazy { flush_us } if !core::mem::replace(&mut self.syncs, true) => Some(flush_us),
-            _ => None,
+            Durability::Sync { sync_us } => {
+                if written {
+                    self.synced_us = self.synced_us.max(now_us).saturating_add(sync_us);
+                }
+                if self.synced_us <= now_us {
+                    self.disk.durable = self.disk.records.len();
+                }
+                (self.synced_us.max(now_us), None)
+            }
+            Durability::Lazy { flush_us } => {
+                let plans = written && !core::mem::replace(&mut self.syncs, true);
+                (now_us, plans.then_some(flush_us))
+            }
         }
     }
 
-    pub(super) fn sync(&mut self) {
-        self.syncs = false;
-        self.disk.durable = self.disk.records.len();
+    /// So many records are written.
+    pub(super) fn records(&self) -> usize {
+        self.disk.records.len()
+    }
+
+    /// So many of the records are durable now.
+    pub(super) fn sync(&mut self, records: usize) {
+        self.disk.durable = self.disk.durable.max(records);
     }
 
     /// The process dies. Of what was not durable, the machine had happened to write out some.
     pub(super) fn kill(&mut self, now_us: u64) {
         self.replica = None;
         self.inbox = None;
+        self.late.clear();
+        self.life += 1;
+        self.synced_us = 0;
         let Disk { records, durable, tears } = &mut self.disk;
         let unsafe_records = (records.len() - *durable) as u64;
         let saved = share_of(tears, now_us, unsafe_records + 1);

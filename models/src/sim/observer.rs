@@ -35,6 +35,9 @@ pub trait Observer {
 
     /// All faults are undone.
     fn healed(&mut self, _at_us: u64) {}
+
+    /// Clients begin no operation any more; those under way still end.
+    fn load_ended(&mut self, _at_us: u64) {}
 }
 
 /// Whom nothing interests.

@@ -4,6 +4,7 @@ use super::client::Answer;
 use crate::{
     id::{ClientId, ReplicaId},
     message::{Message, Request},
+    replica::Outputs,
 };
 use alloc::{collections::BinaryHeap, vec::Vec};
 use core::cmp::Reverse;
@@ -27,8 +28,10 @@ pub(super) enum Event {
     Leave { client: ClientId, number: u32 },
     /// A replica is told that time has passed.
     Tick(ReplicaId),
-    /// A disk writes out what it has.
-    Sync(ReplicaId),
+    /// A disk has written out what need not be durable.
+    Sync { replica: ReplicaId, life: u32 },
+    /// A disk has made so many records durable, and what waited for that leaves.
+    Durable { replica: ReplicaId, life: u32, records: usize, outputs: Outputs },
     /// Every fault that is on is undone.
     Heal,
     /// Clients begin no operation any more; from now on it is looked whether replication has come to rest.

@@ -63,18 +63,26 @@ pub struct Cluster {
 }
 
 /// When a log record is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Durability {
-    /// Before anything that depends on it leaves the replica.
-    #[default]
-    Sync,
+    /// Before anything that follows it leaves the replica, which a process that is killed meanwhile never sends.
+    Sync {
+        /// How long the disk takes.
+        sync_us: u64,
+    },
     /// This much later, at most. A process that is killed before loses what it wrote last, but for what its machine had
     /// happened to write out.
     Lazy {
         /// How long a record may wait.
         flush_us: u64,
     },
+}
+
+impl Default for Durability {
+    fn default() -> Self {
+        Self::Sync { sync_us: 0 }
+    }
 }
 
 /// The clients.

@@ -101,7 +101,7 @@ impl<'a, O: Observer> World<'a, O> {
     fn new(schedule: &'a Schedule, observer: &'a mut O) -> Result<Self, ScheduleError> {
         let graph = schedule.graph()?;
         let cluster = &schedule.cluster;
-        let lazy = cluster.durability != Durability::Sync;
+        let lazy = matches!(cluster.durability, Durability::Lazy { .. });
         let config = Arc::new(Config {
             token_wait_us: cluster.wait_us,
             home_wait_us: cluster.wait_us,
@@ -181,10 +181,13 @@ impl<'a, O: Observer> World<'a, O> {
                     self.feed(replica, Input::Tick);
                 }
             }
-            Event::Sync(replica) => self.nodes[replica.index()].sync(),
+            Event::Sync { replica, life } => self.flushed(replica, life),
+            Event::Durable { replica, life, records, outputs } => {
+                self.durable(replica, life, records, outputs)
+            }
             Event::Heal => self.heal(),
             Event::Look => {
-                self.stop_clients();
+                self.end_load();
                 return self.look();
             }
         }
@@ -201,7 +204,9 @@ impl<'a, O: Observer> World<'a, O> {
             Event::Request { client, number, .. } => (4, u64::from(client.0) << 32 | u64::from(*number)),
             Event::Answer { client, number, .. } => (5, u64::from(client.0) << 32 | u64::from(*number)),
             Event::Leave { client, .. } => (6, client.0.into()),
-            Event::Tick(replica) | Event::Sync(replica) => (7, replica.0.into()),
+            Event::Tick(replica) | Event::Sync { replica, .. } | Event::Durable { replica, .. } => {
+                (7, replica.0.into())
+            }
             Event::Heal => (8, 0),
             Event::Look => (9, 0),
         };
@@ -235,6 +240,43 @@ impl<'a, O: Observer> World<'a, O> {
             node.ticks = true;
             self.queue.push(self.now_us + TICK_US, Event::Tick(at));
         }
+        let (leaves_us, flushed_us) = node.persist(self.now_us, &mut outputs);
+        let (life, records) = (node.life, node.records());
+        if let Some(after_us) = flushed_us {
+            self.queue.push(self.now_us.saturating_add(after_us), Event::Sync { replica: at, life });
+        }
+        if leaves_us > self.now_us {
+            self.queue.push(leaves_us, Event::Durable { replica: at, life, records, outputs });
+        } else {
+            self.let_out(at, outputs);
+        }
+    }
+
+    /// What need not be durable is so by now.
+    fn flushed(&mut self, replica: ReplicaId, life: u32) {
+        let node = &mut self.nodes[replica.index()];
+        if node.life == life {
+            node.syncs = false;
+            node.sync(node.records());
+        }
+    }
+
+    /// Records are durable, so what follows them may leave, unless the process is dead or stopped.
+    fn durable(&mut self, replica: ReplicaId, life: u32, records: usize, outputs: Outputs) {
+        let node = &mut self.nodes[replica.index()];
+        if node.life != life {
+            return;
+        }
+        node.sync(records);
+        if node.inbox.is_some() {
+            node.late.push(outputs);
+        } else {
+            self.let_out(replica, outputs);
+        }
+    }
+
+    /// Lets outputs leave a replica, and keeps the buffer.
+    pub(super) fn let_out(&mut self, at: ReplicaId, mut outputs: Outputs) {
         for output in outputs.drain(..) {
             self.carry_out(at, output);
         }
@@ -243,11 +285,7 @@ impl<'a, O: Observer> World<'a, O> {
 
     fn carry_out(&mut self, at: ReplicaId, output: Output) {
         match output {
-            Output::Persist(record) => {
-                if let Some(after_us) = self.nodes[at.index()].persist(record) {
-                    self.queue.push(self.now_us.saturating_add(after_us), Event::Sync(at));
-                }
-            }
+            Output::Persist(_) => {}
             Output::Send { link, message } => self.transmit(at, link, message),
             Output::Reply { id, reply } => {
                 let (client, number) = client_of(id);
