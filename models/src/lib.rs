@@ -25,6 +25,7 @@ pub mod operation;
 pub mod random;
 pub mod replica;
 pub mod session;
+pub mod sim;
 pub mod strategy;
 pub mod tags;
 pub mod topology;

@@ -10,5 +10,6 @@ pub mod judge;
 pub mod mark;
 pub mod scenario;
 pub mod schedule;
+pub mod simulation;
 pub mod verdict;
 pub mod workload;

@@ -9,14 +9,14 @@ use super::{
 };
 use quarrel_models::{
     fault::Fault,
-    id::{ClientId, ReplicaId},
+    id::ReplicaId,
     message::Request,
     operation::KeyedOperation,
     random::Stream,
     session::{Outcome, Resolution, Session, SessionInput, SessionOutput, SessionOutputs},
 };
 use quarrel_workloads::{
-    history::{Event, OperationResult},
+    history::Event,
     workload::{Answer, Generator},
 };
 use std::time::{Duration, Instant};
@@ -223,9 +223,8 @@ impl Client {
     }
 
     fn record_resolution(&self, resolution: Resolution) {
-        let Resolution { key, write, over, value, dot } = resolution;
         let client = self.session.client();
-        self.recorder.record(|t| Event::Resolve { t, client, key, write, over: over.to_vec(), value, dot });
+        self.recorder.record(|t| Event::resolution(t, client, resolution));
     }
 
     async fn done(&mut self, operation: &KeyedOperation, outcome: Outcome) {
@@ -239,7 +238,7 @@ impl Client {
         self.generator.observe(operation, answer);
         let down = matches!(outcome, Outcome::Unsent);
         let writes = operation.operation.is_write();
-        self.recorder.record(|t| completion(t, client, writes, outcome));
+        self.recorder.record(|t| Event::completion(t, client, writes, outcome));
         if let Some((order, waited)) = self.pending.take() {
             if order.in_flight && waited < IN_FLIGHT_ATTEMPTS {
                 self.pending = Some((order, waited + u32::from(writes)));
@@ -261,44 +260,6 @@ async fn get_under_way() {
     }
 }
 
-/// The event with which an operation ends.
-fn completion(t: u64, client: ClientId, writes: bool, outcome: Outcome) -> Event {
-    match outcome {
-        Outcome::Written(written) => Event::Ok {
-            t,
-            client,
-            result: OperationResult {
-                dot: (written.dot.position > 0).then_some(written.dot),
-                stamp: (written.dot.position > 0).then_some(written.stamp),
-                knew: (written.dot.position > 0).then_some(written.knew),
-                versions: written.on.to_vec(),
-                value: None,
-                duplicate: written.duplicate,
-            },
-        },
-        Outcome::Read { value, versions, applied } => Event::Ok {
-            t,
-            client,
-            result: OperationResult {
-                knew: Some(applied),
-                versions: versions.to_vec(),
-                value,
-                ..OperationResult::default()
-            },
-        },
-        Outcome::Failed(refusal) => Event::Fail { t, client, error: refusal.to_string() },
-        Outcome::Unsent => {
-            Event::Fail { t, client, error: "not sent: the replica could not be reached".to_owned() }
-        }
-        // A read that was not answered has no effect that could still come.
-        Outcome::Unknown(_) if !writes => Event::Fail { t, client, error: "no answer in time".to_owned() },
-        Outcome::Unknown(refusal) => {
-            let error = refusal.map_or_else(|| "no answer in time".to_owned(), |refusal| refusal.to_string());
-            Event::Info { t, client, error }
-        }
-    }
-}
-
 /// The pause to the next arrival of a Poisson process.
 fn exponential(stream: &mut Stream, rate: f64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "53 bits are plenty")]
@@ -313,7 +274,7 @@ mod tests {
         runner::{live::Live, recorder::Recording},
         systems::reference::Endpoints,
     };
-    use quarrel_models::{message::Refusal, random::Stream};
+    use quarrel_models::{id::ClientId, message::Refusal, random::Stream};
     use quarrel_workloads::{
         history::{FORMAT_VERSION, Header, Reader},
         mark::Mark,

@@ -5,10 +5,9 @@ use crate::systems::reference::{ReferenceCluster, SystemError};
 use quarrel_models::{
     id::{LinkId, ReplicaId, WriteId},
     message::TraceEvent,
-    strategy::Decision,
-    version::{Cell, VersionVector},
+    version::VersionVector,
 };
-use quarrel_workloads::history::{Event, FinalVersion, Quiescence};
+use quarrel_workloads::history::{Event, Quiescence, recorded_conflict};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -92,7 +91,7 @@ pub(super) async fn read_all(
             continue;
         }
         let records = cluster
-            .read_all(replica, |key, cell| recorder.record(|_| final_event(replica, key, cell)))
+            .read_all(replica, |key, cell| recorder.record(|_| Event::holding(replica, key, cell)))
             .await?;
         let applied = cluster.status(replica).await?.applied;
         recorder.record(|_| Event::FinalEnd { replica, records, applied });
@@ -101,23 +100,6 @@ pub(super) async fn read_all(
     let moved = after.keys().find(|replica| before.get(replica) != after.get(replica));
     let moved = moved.map(|replica| format!("{replica} applied a late write while the replicas were read"));
     Ok(moved.or(pending))
-}
-
-fn final_event(replica: ReplicaId, key: quarrel_models::value::Key, cell: Cell) -> Event {
-    let one_value = cell.merged.is_some() || cell.versions.len() < 2;
-    let value = if one_value { cell.value().cloned() } else { None };
-    // A merged value and a lone version's value stand in `value`; only siblings need their own.
-    let versions = cell
-        .versions
-        .into_iter()
-        .map(|version| FinalVersion {
-            write: version.write,
-            dot: version.dot,
-            stamp: version.stamp,
-            value: if one_value { None } else { version.value },
-        })
-        .collect();
-    Event::Final { replica, key, value, versions }
 }
 
 #[derive(Deserialize)]
@@ -160,14 +142,5 @@ fn conflict_in(line: &[u8]) -> Option<(quarrel_models::value::Key, WriteId, Writ
     if !line.windows(marker.len()).any(|window| window == marker) {
         return None;
     }
-    match serde_json::from_slice::<ApplyLine>(line).ok()?.event {
-        TraceEvent::Apply { key, write, against: Some(against), decision, recorded: true, .. } => {
-            match decision {
-                Decision::Discarded => Some((key, write, against)),
-                Decision::Applied => Some((key, against, write)),
-                Decision::Merged | Decision::Sibling | Decision::Skipped => None,
-            }
-        }
-        _ => None,
-    }
+    recorded_conflict(serde_json::from_slice::<ApplyLine>(line).ok()?.event)
 }

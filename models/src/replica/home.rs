@@ -74,6 +74,11 @@ impl Homes {
         self.moved.insert(key, home);
     }
 
+    /// Whether something is asked for or passed on.
+    pub(super) fn awaits_tick(&self) -> bool {
+        !self.forwarded.is_empty() || !self.acquiring.is_empty()
+    }
+
     /// The number of client writes that wait for something.
     pub(super) fn waiting(&self) -> usize {
         self.forwarded.len() + self.acquiring.values().map(|acquiring| acquiring.parked.len()).sum::<usize>()

@@ -39,6 +39,11 @@ impl OutLink {
         }
     }
 
+    /// Whether it may send something again some day, if it hears nothing.
+    pub(super) fn awaits_tick(&self) -> bool {
+        self.up && !self.owed_since_us.is_empty()
+    }
+
     /// Takes note of what the receiver has.
     fn acked(&mut self, now: Now, applied: &VersionVector) {
         if !self.acked.includes(applied) {

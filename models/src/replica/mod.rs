@@ -187,6 +187,16 @@ impl Replica {
         self.waiting.len() + self.homes.waiting()
     }
 
+    /// Whether a tick may ever make it do anything, if nothing else comes before: something was sent and not
+    /// acknowledged, or something is waited for. Whoever drives it need not let it tick otherwise.
+    #[must_use]
+    pub fn awaits_tick(&self) -> bool {
+        !self.waiting.is_empty()
+            || !self.greetings.is_empty()
+            || self.homes.awaits_tick()
+            || self.links.iter().any(OutLink::awaits_tick)
+    }
+
     /// A digest of what clients can see here: equal states have equal digests. FNV-1a over keys, versions and values.
     #[must_use]
     pub fn digest(&self) -> u64 {

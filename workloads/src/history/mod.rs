@@ -2,9 +2,11 @@
 
 mod event;
 mod reader;
+mod translate;
 mod wire;
 mod writer;
 
 pub use event::{Event, FORMAT_VERSION, FinalVersion, Header, OperationResult, Phase, Quiescence};
 pub use reader::{Ending, ReadError, Reader};
+pub use translate::recorded_conflict;
 pub use writer::Writer;

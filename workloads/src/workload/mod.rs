@@ -105,7 +105,7 @@ impl Unique {
 
 /// A share from 0 to 1 as parts per million, for [`Stream::chance_ppm`].
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1_000_000")]
-fn ppm(share: f64) -> u32 {
+pub(crate) fn ppm(share: f64) -> u32 {
     (share * 1e6).round().clamp(0.0, 1e6) as u32
 }
 

@@ -1,0 +1,95 @@
+//! Events in virtual time: of two at one instant, the one that was planned first comes first.
+
+use super::client::Answer;
+use crate::{
+    id::{ClientId, ReplicaId},
+    message::{Message, Request},
+    replica::Outputs,
+};
+use alloc::{collections::BinaryHeap, vec::Vec};
+use core::cmp::Reverse;
+
+/// Something that happens at an instant.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// An operation of the schedule is due.
+    Operation(usize),
+    /// A fault of the schedule strikes.
+    Fault(usize),
+    /// A frame reaches the other end of a connection.
+    Frame { wire: usize, forth: bool, connection: u32, message: Message },
+    /// A link tries to connect.
+    Connect { wire: usize, connection: u32 },
+    /// A request reaches a replica.
+    Request { at: ReplicaId, client: ClientId, number: u32, request: Request },
+    /// An answer reaches a client.
+    Answer { client: ClientId, number: u32, answer: Answer },
+    /// A client that was ordered to move with a request in flight leaves it behind.
+    Leave { client: ClientId, number: u32 },
+    /// A replica is told that time has passed.
+    Tick(ReplicaId),
+    /// A disk has written out what need not be durable.
+    Sync { replica: ReplicaId, life: u32 },
+    /// A disk has made so many records durable, and what waited for that leaves.
+    Durable { replica: ReplicaId, life: u32, records: usize, outputs: Outputs },
+    /// Every fault that is on is undone.
+    Heal,
+    /// Clients begin no operation any more; from now on it is looked whether replication has come to rest.
+    Look,
+}
+
+/// The events to come.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// When, the number of the plan, and the place of the event. Small, so that the heap moves little.
+    heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<Event>>,
+    free: Vec<usize>,
+    planned: u64,
+}
+
+impl Queue {
+    /// Plans an event.
+    pub(super) fn push(&mut self, at_us: u64, event: Event) {
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.events[place] = Some(event);
+                place
+            }
+            None => {
+                self.events.push(Some(event));
+                self.events.len() - 1
+            }
+        };
+        self.heap.push(Reverse((at_us, self.planned, place)));
+        self.planned += 1;
+    }
+
+    /// The next event, and when it happens.
+    pub(super) fn pop(&mut self) -> Option<(u64, Event)> {
+        let Reverse((at_us, _, place)) = self.heap.pop()?;
+        self.free.push(place);
+        self.events[place].take().map(|event| (at_us, event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_in_order_of_time_and_then_of_planning() {
+        let mut queue = Queue::default();
+        for (at_us, number) in [(5, 0), (3, 1), (5, 2), (3, 3), (9, 4)] {
+            queue.push(at_us, Event::Operation(number));
+        }
+        let mut order = Vec::new();
+        while let Some((at_us, Event::Operation(number))) = queue.pop() {
+            order.push((at_us, number));
+            if number == 3 {
+                queue.push(5, Event::Operation(5));
+            }
+        }
+        assert_eq!(order, [(3, 1), (3, 3), (5, 0), (5, 2), (5, 5), (9, 4)]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Scenarios in the simulator: from a scenario and a seed to a schedule, and from a run to a history and its verdict.
+//!
+//! `expand` makes the schedule, by the same generators and the same plan of faults as a live run; `record` makes the
+//! events of a history of what the simulator tells. What judges a live run judges a simulated one.
+
+mod expand;
+mod record;
+
+pub use expand::expand;
+pub use record::Recorder;
+
+use crate::{
+    checker::ledger::NoSink,
+    history::{Event, FORMAT_VERSION, Header},
+    judge::{Judge, Judgement},
+    mark::UnknownMark,
+    scenario::Scenario,
+};
+use quarrel_models::{
+    sim::{Outcome, Schedule, ScheduleError, run},
+    topology::TopologyError,
+};
+
+/// A run and what is to be said of it.
+#[derive(Debug)]
+pub struct Simulated {
+    /// What became of the acknowledged writes.
+    pub judgement: Judgement,
+    /// How the run ended.
+    pub outcome: Outcome,
+}
+
+/// Why a scenario cannot be simulated.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulationError {
+    /// The cluster cannot be laid out.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// The schedule cannot be run.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// The contract demands a mark that there is not.
+    #[error(transparent)]
+    Mark(#[from] UnknownMark),
+}
+
+/// The header of a simulated run's history.
+#[must_use]
+pub fn header(scenario: &Scenario, seed: u64) -> Header {
+    Header {
+        quarrel: "history".to_owned(),
+        v: FORMAT_VERSION,
+        seed,
+        // Virtual time begins nowhere.
+        started: String::new(),
+        system: "simulated".to_owned(),
+        scenario: scenario.clone(),
+    }
+}
+
+/// Runs a scenario under a seed and judges it.
+///
+/// # Errors
+/// [`SimulationError`] if the scenario cannot be run.
+pub fn simulate(scenario: &Scenario, seed: u64) -> Result<Simulated, SimulationError> {
+    judge_schedule(&header(scenario, seed), &expand(scenario, seed)?)
+}
+
+/// Runs a schedule and judges it by the scenario of the header.
+///
+/// # Errors
+/// [`SimulationError`] if the schedule cannot be run, or the contract is not understood.
+pub fn judge_schedule(header: &Header, schedule: &Schedule) -> Result<Simulated, SimulationError> {
+    let mut judge = Judge::new(header)?;
+    let outcome = observe(schedule, |event| judge.observe(&event))?;
+    // A sink that keeps nothing cannot fail.
+    let judgement = judge.finish(&mut NoSink).unwrap_or_else(|error| panic!("no sink, and yet: {error}"));
+    Ok(Simulated { judgement, outcome })
+}
+
+/// Runs a schedule, and tells the events of its history one by one.
+///
+/// # Errors
+/// [`ScheduleError`] if it cannot be run.
+pub fn observe(schedule: &Schedule, told: impl FnMut(Event)) -> Result<Outcome, ScheduleError> {
+    let mut recorder = Recorder::new(told);
+    let outcome = run(schedule, &mut recorder)?;
+    recorder.finish(&outcome);
+    Ok(outcome)
+}
+
+#[cfg(test)]
+mod tests;

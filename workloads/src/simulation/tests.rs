@@ -1,0 +1,63 @@
+//! Scenarios in the simulator: the shipped ones, judged as live runs are.
+
+use super::*;
+use crate::{
+    history::{Reader, Writer},
+    judge::judge,
+    mark::Mark,
+    scenario::{parse, shipped, shipped_text},
+    verdict::Verdict,
+};
+use quarrel_models::fate::Fate;
+
+fn scenario(name: &str) -> Scenario {
+    parse(name, shipped_text(name).unwrap(), &Mark::ALL.map(Mark::name)).unwrap().quicken()
+}
+
+/// The history of a run, as a file holds it.
+fn history(scenario: &Scenario, seed: u64) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), &header(scenario, seed)).unwrap();
+    observe(&expand(scenario, seed).unwrap(), |event| writer.write(&event).unwrap()).unwrap();
+    writer.finish().unwrap()
+}
+
+/// What their contracts say of live runs holds of simulated ones. A seed may miss a mark; no seed fails.
+#[test]
+fn every_shipped_scenario_holds_its_contract() {
+    for (name, _) in shipped() {
+        let verdicts: Vec<Verdict> =
+            (1..=3).map(|seed| simulate(&scenario(name), seed).unwrap().judgement.verdict).collect();
+        assert!(!verdicts.contains(&Verdict::Fail), "{name}: {verdicts:?}");
+        assert!(verdicts.contains(&Verdict::Pass), "{name}: {verdicts:?}");
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_history_byte_for_byte_and_another_seed_another() {
+    for name in ["smoke", "kill-storm-volatile", "tour-on-read"] {
+        let scenario = scenario(name);
+        let first = history(&scenario, 7);
+        assert_eq!(first, history(&scenario, 7), "{name}");
+        assert_ne!(first, history(&scenario, 8), "{name}");
+    }
+}
+
+#[test]
+fn a_simulated_history_is_judged_alike_from_its_file() {
+    let scenario = scenario("lww-skew");
+    let at_once = simulate(&scenario, 3).unwrap().judgement;
+    let from_file = judge(Reader::new(&*history(&scenario, 3)).unwrap(), &mut NoSink).unwrap();
+    assert_eq!((at_once.verdict, &at_once.fates), (from_file.verdict, &from_file.fates));
+    assert_eq!(at_once.operations, from_file.operations);
+    assert!(at_once.fates[&Fate::CausalInversion] > 0);
+}
+
+#[test]
+fn a_fence_keeps_every_write_of_every_seed_and_a_hand_over_at_once_does_not() {
+    let lost = |name: &str, seed: u64| {
+        let judgement = simulate(&scenario(name), seed).unwrap().judgement;
+        judgement.fates.iter().filter(|(fate, _)| fate.is_loss()).map(|(_, count)| count).sum::<u64>()
+    };
+    assert_eq!((1..=5).map(|seed| lost("home-leader-fenced", seed)).sum::<u64>(), 0);
+    assert!((1..=5).all(|seed| lost("home-leader-relocation", seed) > 0));
+}
