@@ -15,7 +15,7 @@ mod lines;
 
 use quarrel_models::{
     check::{
-        Limits, Property, Scope, World, explore,
+        Limits, Property, Reductions, Scope, World, explore,
         matrix::{cells, explore_all},
     },
     strategy::{LastWriteWins, Strategy},
@@ -37,40 +37,40 @@ fn cpu(begin: Instant) -> Duration {
     told_ns.map_or_else(|| begin.elapsed(), Duration::from_nanos)
 }
 
-/// Last write wins, all to all, writes that take no time, no faults, no reductions. Each world several times, a new one
-/// each time, so that the tables are filled anew.
+/// Last write wins, all to all, writes that take no time, no faults; first every state, then by synchronisation points.
+/// The smaller worlds several times, a new one each time, so that the tables are filled anew.
 fn rates() {
-    let begin = Instant::now();
-    for (leaders, writes, times) in [(3, 3, 50), (3, 4, 20), (3, 5, 1), (4, 3, 10), (4, 4, 1)] {
-        let strategy = Strategy::Lww(LastWriteWins::default());
-        let scope = Scope {
-            leaders,
-            clients: leaders,
-            writes,
-            overlap: false,
-            ..Scope::new(strategy, Topology::AllToAll)
-        };
-        let limits = Limits { states: 100_000_000, time: Duration::from_secs(300), ..Limits::default() };
-        let mut best = f64::INFINITY;
-        for time in 1..=times {
-            let before = cpu(begin);
-            let explored = explore(&World::new(scope.clone()).unwrap(), &[Property::Converged], limits);
-            best = best.min((cpu(begin) - before).as_secs_f64());
-            let (states, depth) = (explored.states, explored.depth);
-            if time == times {
-                println!(
-                    "{leaders} leaders, {writes} writes: {}, {states} states, {depth} deep, {best:.3} CPU s at best, \
-                     {:.0} a CPU s, {} bytes a state",
-                    explored.verdicts[0].name(),
-                    states as f64 / best,
-                    explored.bytes / states
-                );
-            }
+    for reductions in [Reductions::NONE, Reductions::ALL] {
+        println!("{reductions:?}");
+        for (leaders, writes, times) in [(3, 3, 50), (3, 4, 20), (3, 5, 1), (4, 3, 10), (4, 4, 1)] {
+            rate((leaders, writes), times, reductions);
         }
         // Linux tells the most memory that the process ever held; elsewhere the line is missing.
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("  {line}"));
+        status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("{line}"));
     }
+}
+
+fn rate((leaders, writes): (usize, u8), times: usize, reductions: Reductions) {
+    let begin = Instant::now();
+    let strategy = Strategy::Lww(LastWriteWins::default());
+    let shape = Scope::new(strategy, Topology::AllToAll);
+    let scope = Scope { leaders, clients: leaders, writes, overlap: false, ..shape };
+    let time = Duration::from_secs(300);
+    let limits = Limits { states: 100_000_000, time, reductions, ..Limits::default() };
+    let explored = || explore(&World::new(scope.clone()).unwrap(), &[Property::Converged], limits);
+    let before = cpu(begin);
+    (1..times).for_each(|_| drop(explored()));
+    let last = explored();
+    let seconds = (cpu(begin) - before).as_secs_f64() / times as f64;
+    let (states, depth) = (last.states, last.depth);
+    println!(
+        "{leaders} leaders, {writes} writes: {}, {states} states, {depth} deep, {seconds:.4} CPU s, {:.0} a CPU s, \
+         {} bytes a state",
+        last.verdicts[0].name(),
+        states as f64 / seconds,
+        last.bytes / states
+    );
 }
 
 fn matrix() {

@@ -8,10 +8,11 @@ use super::{
     action::Action,
     facade::{Bound, Limits},
     met::Met,
+    reduce::Steps,
     state::{Layout, Row, State, View},
     world::Engine,
 };
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use core::{hint::black_box, mem::size_of, ops::ControlFlow};
 use std::time::Instant;
 
@@ -35,38 +36,55 @@ pub(super) struct Search<'a> {
     engine: Engine<'a>,
     layout: Layout,
     limits: Limits,
+    sync_points: bool,
     deadline: Option<Instant>,
     met: Met,
-    /// By the number of a state: the one it was met from, and by which of the actions that were enabled there.
+    /// By the number of a state: the one it was met from, and by which of the steps that were possible there.
     parents: Vec<u32>,
-    actions: Vec<u16>,
+    steps: Vec<u16>,
     /// The rows of the next layer.
     next: Vec<u32>,
-    /// The number of the layer whose states were met last.
+    /// Only with synchronisation points, where a step is several actions: how many lead to each state.
+    lengths: Vec<u16>,
+    /// The most actions that lead to a state that was judged.
     depth: usize,
+    /// Whether states were left out because they lie too deep.
+    is_cut: bool,
     peak_rows: usize,
 }
 
-/// The successors of one state, in the order of the actions that lead to them.
+/// The successors of one state, in the order of the steps that lead to them.
 #[derive(Debug, Default)]
 struct Successors {
-    enabled: Vec<Action>,
+    steps: Steps,
     fingerprints: Vec<u64>,
     rows: Vec<u32>,
 }
 
+/// Where a state was met first: from which one, by which of its steps, so many actions after the beginning.
+#[derive(Debug, Clone, Copy, Default)]
+struct Origin {
+    parent: usize,
+    step: usize,
+    length: usize,
+}
+
 impl<'a> Search<'a> {
-    pub(super) fn new(mut engine: Engine<'a>, limits: Limits) -> Self {
+    /// A search by single actions, or by synchronisation points if those are valid.
+    pub(super) fn new(mut engine: Engine<'a>, limits: Limits, sync_points: bool) -> Self {
         Self {
             layout: engine.initial().layout,
             engine,
             limits,
+            sync_points,
             deadline: Instant::now().checked_add(limits.time),
             met: Met::default(),
             parents: Vec::new(),
-            actions: Vec::new(),
+            steps: Vec::new(),
             next: Vec::new(),
+            lengths: Vec::new(),
             depth: 0,
+            is_cut: false,
             peak_rows: 0,
         }
     }
@@ -76,26 +94,29 @@ impl<'a> Search<'a> {
         self.parents.len()
     }
 
-    /// The most actions from the beginning to a state that was met, by the shortest way.
+    /// The most actions that lead to a state that was judged.
     pub(super) const fn depth(&self) -> usize {
         self.depth
     }
 
     /// The most bytes that states and tables took.
     pub(super) fn bytes(&self) -> usize {
-        let origins = self.parents.capacity() * size_of::<u32>() + self.actions.capacity() * size_of::<u16>();
+        let origins = self.parents.capacity() * size_of::<u32>()
+            + (self.steps.capacity() + self.lengths.capacity()) * size_of::<u16>();
         let rows = self.peak_rows * size_of::<u32>();
         self.met.peak_bytes() + origins + rows + self.engine.tables().bytes()
     }
 
-    /// Meets every state once, and shows it to `judge` with its number, from 0 in the order of meeting.
+    /// Meets every state once, and shows it to `judge` with its number, from 0 in the order of meeting, and with the
+    /// number of actions that lead to it. That number ascends, but for synchronisation points: there what is judged
+    /// is the state after all that is under way has arrived.
     pub(super) fn run<J>(&mut self, mut judge: J) -> Ended
     where
-        J: FnMut(View<'_>, usize) -> ControlFlow<()>,
+        J: FnMut(View<'_>, usize, usize) -> ControlFlow<()>,
     {
         let initial = self.engine.initial();
         self.met.insert(initial.fingerprint());
-        if self.keep(&initial.row, (0, 0), &mut judge).is_break() {
+        if self.keep(&initial.row, Origin::default(), &mut judge).is_break() {
             return Ended::Enough;
         }
         let (mut number, mut layer, mut successors) = (0, Vec::new(), Successors::default());
@@ -107,11 +128,8 @@ impl<'a> Search<'a> {
                     return Ended::Bound(bound);
                 }
                 self.expand(row, &mut successors);
-                if depth >= self.limits.depth {
-                    if !successors.fingerprints.iter().all(|&fingerprint| self.met.contains(fingerprint)) {
-                        return Ended::Bound(Bound::Depth);
-                    }
-                } else if self.meet(number, &successors, &mut judge).is_break() {
+                let length = self.lengths.get(number).map_or(depth, |&length| usize::from(length));
+                if self.meet((number, length), &successors, &mut judge).is_break() {
                     return Ended::Enough;
                 }
                 number += 1;
@@ -120,21 +138,22 @@ impl<'a> Search<'a> {
             if self.next.is_empty() {
                 break;
             }
-            self.depth = depth + 1;
         }
-        Ended::Complete
+        if self.is_cut { Ended::Bound(Bound::Depth) } else { Ended::Complete }
     }
 
     /// Works out what may follow a state.
     fn expand(&mut self, row: &[u32], into: &mut Successors) {
         let state = self.state(row);
-        let Successors { enabled, fingerprints, rows } = into;
-        enabled.clear();
+        let Successors { steps, fingerprints, rows } = into;
         fingerprints.clear();
         rows.clear();
-        self.engine.view(&state).actions(enabled);
-        for &action in &*enabled {
-            let next = self.engine.next(&state, action);
+        steps.list(self.engine.view(&state), self.sync_points);
+        for step in steps.iter() {
+            if cfg!(debug_assertions) && step.len() > 2 {
+                assert!(self.engine.is_blind_to(&state, step), "the order of deliveries makes a difference");
+            }
+            let next = self.engine.follow(&state, step);
             let fingerprint = next.fingerprint();
             // While the next one is worked out, memory brings what tells whether this one is known.
             black_box(self.met.fetch(fingerprint));
@@ -144,32 +163,52 @@ impl<'a> Search<'a> {
     }
 
     /// Notes those that are new, and has them judged.
-    fn meet<J>(&mut self, parent: usize, successors: &Successors, judge: &mut J) -> ControlFlow<()>
+    fn meet<J>(
+        &mut self,
+        (parent, length): (usize, usize),
+        successors: &Successors,
+        judge: &mut J,
+    ) -> ControlFlow<()>
     where
-        J: FnMut(View<'_>, usize) -> ControlFlow<()>,
+        J: FnMut(View<'_>, usize, usize) -> ControlFlow<()>,
     {
-        let rows = successors.rows.chunks_exact(self.layout.words());
-        for (action, (row, &fingerprint)) in rows.zip(&successors.fingerprints).enumerate() {
-            if self.met.insert(fingerprint) {
-                self.keep(row, (parent, action), judge)?;
+        let rows = successors.rows.chunks_exact(self.layout.words()).zip(&successors.fingerprints);
+        for (step, (row, &fingerprint)) in rows.enumerate() {
+            let length = length + successors.steps.step(step).len();
+            if length > self.limits.depth {
+                self.is_cut |= !self.met.contains(fingerprint);
+            } else if self.met.insert(fingerprint) {
+                self.keep(row, Origin { parent, step, length }, judge)?;
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn keep<J>(&mut self, row: &[u32], (parent, action): (usize, usize), judge: &mut J) -> ControlFlow<()>
+    fn keep<J>(&mut self, row: &[u32], origin: Origin, judge: &mut J) -> ControlFlow<()>
     where
-        J: FnMut(View<'_>, usize) -> ControlFlow<()>,
+        J: FnMut(View<'_>, usize, usize) -> ControlFlow<()>,
     {
-        let (Ok(parent), Ok(action)) = (u32::try_from(parent), u16::try_from(action)) else {
-            panic!("state {parent} or its action {action} has no number: narrow the scope")
+        let Origin { parent, step, length } = origin;
+        let (Ok(parent), Ok(step), Ok(short)) = (parent.try_into(), step.try_into(), length.try_into())
+        else {
+            panic!("state {parent} or its step {step} has no number: narrow the scope")
         };
         let number = self.parents.len();
         self.parents.push(parent);
-        self.actions.push(action);
+        self.steps.push(step);
         self.next.extend_from_slice(row);
-        let state = self.state(row);
-        judge(self.engine.view(&state), number)
+        let (mut state, mut length) = (self.state(row), length);
+        if self.sync_points {
+            self.lengths.push(short);
+            let (arrivals, end) = self.engine.drained(&state);
+            (state, length) = (end, length + arrivals.len());
+            if length > self.limits.depth {
+                self.is_cut = true;
+                return ControlFlow::Continue(());
+            }
+        }
+        self.depth = self.depth.max(length);
+        judge(self.engine.view(&state), number, length)
     }
 
     fn state(&self, row: &[u32]) -> State {
@@ -185,20 +224,24 @@ impl<'a> Search<'a> {
         (look && self.deadline.is_some_and(|at| Instant::now() >= at)).then_some(Bound::Time)
     }
 
-    /// The actions that lead to a state that was met, and the state.
+    /// The actions that lead to a state that was met, and the state: as it was judged.
     pub(super) fn path_to(&mut self, number: usize) -> (Vec<Action>, State) {
-        let (mut at, mut steps) = (number, Vec::new());
+        let (mut at, mut taken) = (number, Vec::new());
         while at != 0 {
-            steps.push(self.actions[at]);
+            taken.push(usize::from(self.steps[at]));
             at = self.parents[at] as usize;
         }
-        let (mut state, mut path, mut enabled) = (self.engine.initial(), Vec::new(), vec![]);
-        for &step in steps.iter().rev() {
-            enabled.clear();
-            self.engine.view(&state).actions(&mut enabled);
-            let action = enabled[usize::from(step)];
-            state = self.engine.next(&state, action);
-            path.push(action);
+        let (mut state, mut path, mut steps) = (self.engine.initial(), Vec::new(), Steps::default());
+        for &number in taken.iter().rev() {
+            steps.list(self.engine.view(&state), self.sync_points);
+            let step = steps.step(number);
+            state = self.engine.follow(&state, step);
+            path.extend_from_slice(step);
+        }
+        if self.sync_points {
+            let (last, end) = self.engine.drained(&state);
+            path.extend(last);
+            state = end;
         }
         (path, state)
     }
