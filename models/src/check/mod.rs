@@ -18,6 +18,8 @@ mod facade;
 mod fates;
 mod faults;
 pub mod matrix;
+#[cfg(test)]
+mod mutants;
 mod opinion;
 mod parts;
 mod property;

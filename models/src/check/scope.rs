@@ -198,6 +198,9 @@ pub struct Scope {
     pub faults: Faults,
     /// What becomes of acknowledgements between replicas.
     pub acknowledgements: Acknowledgements,
+    /// A defect planted in all replicas.
+    #[cfg(any(test, feature = "mutants"))]
+    pub mutant: Option<crate::mutant::Mutant>,
 }
 
 impl Scope {
@@ -225,6 +228,8 @@ impl Scope {
             tokens: false,
             faults: Faults::default(),
             acknowledgements: Acknowledgements::default(),
+            #[cfg(any(test, feature = "mutants"))]
+            mutant: None,
         }
     }
 }

@@ -62,7 +62,13 @@ impl World {
         }
         let graph = Graph::new(&scope.topology, scope.leaders, Vec::new(), scope.propagation)?;
         let reserve = if scope.faults.tail_losses > 0 { RESERVE } else { 0 };
-        let config = Arc::new(Config { reserve, ..Config::new(graph, scope.strategy.clone()) });
+        let config = Config {
+            reserve,
+            #[cfg(any(test, feature = "mutants"))]
+            mutant: scope.mutant,
+            ..Config::new(graph, scope.strategy.clone())
+        };
+        let config = Arc::new(config);
         let layout = Layout {
             nodes: narrow(config.graph.replica_count()),
             wires: narrow(config.graph.links().len()),
