@@ -7,7 +7,7 @@ mod lines;
 use quarrel_models::{
     check::{
         Limits,
-        matrix::{Cell, cells, strategies},
+        matrix::{Cell, cells, explore_all, strategies},
     },
     strategy::Strategy,
     topology::Topology,
@@ -40,14 +40,33 @@ fn the_table_has_a_line_for_each_cell_and_no_other() {
 /// In a debug build only the cells that are cheap: a release build checks all.
 #[test]
 fn every_cell_finds_what_the_table_says() {
-    let mut checked = 0;
-    for (cell, line) in cells().iter().zip(expected()) {
-        if !cfg!(debug_assertions) || is_cheap(cell, line) {
-            assert_eq!(lines::of(cell, Limits::default()).text, line);
-            checked += 1;
-        }
-    }
-    assert!(checked >= 50, "only {checked} cells were checked");
+    let checked = |(cell, line): &(Cell, &str)| !cfg!(debug_assertions) || is_cheap(cell, line);
+    let (cells, expected): (Vec<Cell>, Vec<&str>) =
+        cells().into_iter().zip(expected()).filter(checked).unzip();
+    assert!(cells.len() >= 50, "only {} cells are checked", cells.len());
+    let mut found = Vec::new();
+    explore_all(&cells, Limits::default(), 2, |cell, explored| {
+        found.push(lines::of(cell, &explored.unwrap()));
+    });
+    assert_eq!(found, expected);
+}
+
+/// The cells that are told come in their order, each once, whoever is ready first.
+#[test]
+fn any_number_of_threads_tells_the_same() {
+    let limits = Limits { states: 300, ..Limits::default() };
+    let told = |threads| {
+        let mut told = Vec::new();
+        explore_all(&cells()[..24], limits, threads, |cell, explored| {
+            let verdicts: Vec<String> = explored.unwrap().verdicts.iter().map(|v| format!("{v:?}")).collect();
+            told.push((cell.clone(), verdicts));
+        });
+        told
+    };
+    let one = told(1);
+    assert_eq!(one.len(), 24);
+    assert_eq!(one, told(3));
+    assert_eq!(one, told(0), "at least one thread works");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use super::{
     action::Action,
     property::{Judgement, Property},
+    reduce::{Obstacle, Reduction, Reductions},
     search::{Ended, Search},
     state::State,
     world::World,
@@ -21,11 +22,13 @@ pub struct Limits {
     pub depth: usize,
     /// The most time.
     pub time: Duration,
+    /// What may be left out where that is valid. The rest of the limits then speak of what is left.
+    pub reductions: Reductions,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { states: 1_000_000, depth: 200, time: Duration::from_secs(60) }
+        Self { states: 1_000_000, depth: 200, time: Duration::from_secs(60), reductions: Reductions::NONE }
     }
 }
 
@@ -145,14 +148,26 @@ pub struct Exploration {
     pub depth: usize,
     /// The most memory that states and tables took, bytes.
     pub bytes: usize,
+    /// What was left out.
+    pub reductions: Vec<Reduction>,
+    /// What was wanted and is not valid here, and why.
+    pub obstacles: Vec<(Reduction, Obstacle)>,
+}
+
+impl Exploration {
+    /// The odds that two different states had one fingerprint, so that one was overlooked: one in so many.
+    #[must_use]
+    pub const fn collision_odds(&self) -> u128 {
+        collision_odds(self.states)
+    }
 }
 
 /// What is known of one property.
 #[derive(Default)]
 struct Finding {
     judged: usize,
-    /// The number of the first state that violates it: how many were met before.
-    violated: Option<usize>,
+    /// The nearest state that violates it: its number, which is how many were met before, and its distance.
+    violated: Option<(usize, usize)>,
 }
 
 /// Asks several properties as [`survey`] does, and tells what the search took.
@@ -161,26 +176,35 @@ struct Finding {
 /// As [`check`].
 #[must_use]
 pub fn explore(world: &World, properties: &[Property], limits: Limits) -> Exploration {
+    let wanted = Reduction::ALL.into_iter().filter(|reduction| reduction.is_wanted(limits.reductions));
+    let (mut reductions, mut obstacles) = (Vec::new(), Vec::new());
+    for reduction in wanted {
+        match reduction.obstacle(world, properties) {
+            None => reductions.push(reduction),
+            Some(obstacle) => obstacles.push((reduction, obstacle)),
+        }
+    }
     let mut findings: Vec<Finding> = properties.iter().map(|_| Finding::default()).collect();
     let mut open = properties.len();
-    let mut search = Search::new(world.engine(), limits);
-    let ended = search.run(|view, number| {
+    let mut search = Search::new(world.engine(), limits, reductions.contains(&Reduction::SyncPoints));
+    let ended = search.run(|view, number, length| {
         for (property, finding) in properties.iter().zip(&mut findings) {
-            if finding.violated.is_some() {
+            if finding.violated.is_some_and(|(_, nearest)| nearest <= length) {
                 continue;
             }
             let judgement = property.judge_in(view);
             finding.judged += usize::from(judgement != Judgement::Silent);
             if judgement == Judgement::Violated {
-                finding.violated = Some(number);
-                open -= 1;
+                open -= usize::from(finding.violated.is_none());
+                finding.violated = Some((number, length));
             }
         }
-        if open == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        // Where states are not met in the order of their distance, the first violation need not be the nearest.
+        if open == 0 && reductions.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let (states, depth) = (search.states(), search.depth());
     let mut verdict = |finding: &Finding| {
-        if let Some(number) = finding.violated {
+        if let Some((number, _)) = finding.violated {
             let (path, end) = search.path_to(number);
             return Verdict::Violated { path, end: Box::new(end), states: number };
         }
@@ -191,7 +215,7 @@ pub fn explore(world: &World, properties: &[Property], limits: Limits) -> Explor
         }
     };
     let verdicts = findings.iter().map(&mut verdict).collect();
-    Exploration { verdicts, states, depth, bytes: search.bytes() }
+    Exploration { verdicts, states, depth, bytes: search.bytes(), reductions, obstacles }
 }
 
 /// By the birthday bound for fingerprints of 64 bits, n states collide with odds of n^2 / 2^65.

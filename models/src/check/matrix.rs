@@ -4,7 +4,7 @@
 //! says what is so within them, and nothing beyond.
 
 use super::{
-    facade::{Limits, Verdict, survey},
+    facade::{Exploration, Limits, Verdict, explore},
     property::Property,
     scope::{Faults, Scope, ScopeError, Workload},
     world::World,
@@ -18,8 +18,12 @@ use crate::{
     },
     topology::Topology,
 };
-use alloc::{vec, vec::Vec};
-use core::fmt;
+use alloc::{collections::BTreeMap, vec, vec::Vec};
+use core::{
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+use std::{sync::mpsc, thread};
 
 /// What may go wrong in a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,10 +133,56 @@ impl Cell {
     /// # Errors
     /// [`ScopeError`] if the bounds make no world.
     pub fn verdicts(&self, limits: Limits) -> Result<Vec<(Property, Verdict)>, ScopeError> {
-        let properties: Vec<Property> = self.properties().collect();
-        let verdicts = survey(&World::new(self.scope.clone())?, &properties, limits);
-        Ok(properties.into_iter().zip(verdicts).collect())
+        let exploration = self.explore(limits)?;
+        Ok(self.properties().zip(exploration.verdicts).collect())
     }
+
+    /// Asks them all, and tells what it took. The states in the verdicts mean nothing outside: their paths do, in any
+    /// world of the cell's scope.
+    ///
+    /// # Errors
+    /// [`ScopeError`] if the bounds make no world.
+    pub fn explore(&self, limits: Limits) -> Result<Exploration, ScopeError> {
+        let properties: Vec<Property> = self.properties().collect();
+        Ok(explore(&World::new(self.scope.clone())?, &properties, limits))
+    }
+}
+
+/// Explores cells on so many threads, a cell on one thread at a time, and tells of each in the order of the cells as
+/// soon as all before it are done. What is told does not depend on the number of threads.
+///
+/// # Panics
+/// As [`explore`].
+pub fn explore_all(
+    cells: &[Cell],
+    limits: Limits,
+    threads: usize,
+    mut told: impl FnMut(&Cell, Result<Exploration, ScopeError>),
+) {
+    let begun = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, cells.len().max(1)) {
+            let (sender, begun) = (sender.clone(), &begun);
+            scope.spawn(move || {
+                loop {
+                    let number = begun.fetch_add(1, Ordering::Relaxed);
+                    let Some(cell) = cells.get(number) else { break };
+                    // Whoever listened is gone only if it panicked.
+                    let _ = sender.send((number, cell.explore(limits)));
+                }
+            });
+        }
+        drop(sender);
+        let (mut early, mut next) = (BTreeMap::new(), 0);
+        for (number, result) in receiver {
+            early.insert(number, result);
+            while let Some(result) = early.remove(&next) {
+                told(&cells[next], result);
+                next += 1;
+            }
+        }
+    });
 }
 
 /// What a cell is called in tables, such as `lww (wall clock) | register | ring | skew`.

@@ -7,10 +7,12 @@
 //! The rooms: `scope` how small the world is; `table` values kept once under narrow ids, `parts` what a state consists
 //! of, `tables` all parts and the effects of all local steps, `state` one moment as a row of ids and its canonical form;
 //! `action` what may happen next, `world` what then does happen, `errands` what clients do beyond plain writes, `faults`
-//! what the nemesis does beyond the plain faults; `session` what sessions are promised, `fates` the ledger in small, `property` what is asked;
-//! `search` the way through all states, `facade` its face, `opinion` stateright as a second opinion and as Explorer,
-//! `matrix` all strategies side by side. Time does not pass but with writes, nothing is random, and no float, hash-map
-//! order or wall clock decides anything, except the deadline of a search.
+//! what the nemesis does beyond the plain faults; `session` what sessions are promised, `fates` the ledger in small,
+//! `property` what is asked; `search` the way through all states, `met` the fingerprints of those met, `reduce` what may
+//! be left out, `facade` the face of all that; `opinion` stateright as a second opinion and as Explorer, `matrix` all
+//! strategies side by side, `mutants` what shows that every property finds something. Time does not pass but with
+//! writes, nothing is random, and no float, hash-map order or wall clock decides anything, except the deadline of a
+//! search.
 
 mod action;
 mod errands;
@@ -18,11 +20,13 @@ mod facade;
 mod fates;
 mod faults;
 pub mod matrix;
+mod met;
 #[cfg(test)]
 mod mutants;
 mod opinion;
 mod parts;
 mod property;
+mod reduce;
 mod scope;
 mod search;
 mod session;
@@ -36,6 +40,7 @@ pub use facade::{Bound, Exploration, Limits, Verdict, check, explore, survey};
 pub use fates::fates;
 pub use parts::{Issued, IssuedState, Phase};
 pub use property::{Judgement, Property};
+pub use reduce::{Obstacle, Reduction, Reductions};
 pub use scope::{Acknowledgements, Faults, Scope, ScopeError, Workload};
 pub use session::Guarantee;
 pub use state::State;

@@ -113,6 +113,21 @@ impl Property {
         }
     }
 
+    /// Whether it speaks of quiescent states only: then a search may leave out how messages arrive.
+    #[must_use]
+    pub const fn waits_for_quiescence(self) -> bool {
+        match self {
+            Self::NoDoubleEffect | Self::Keeps(_) => false,
+            Self::Converged
+            | Self::Delivered
+            | Self::No(_)
+            | Self::NothingLost
+            | Self::NoCounterDrift
+            | Self::NoResurrection
+            | Self::NoDoubleBooking => true,
+        }
+    }
+
     /// What the state says about it.
     #[must_use]
     pub fn judge(self, world: &World, state: &State) -> Judgement {

@@ -7,12 +7,13 @@
 use super::{
     action::Action,
     facade::{Bound, Limits},
-    state::{Row, State, View},
+    met::Met,
+    reduce::Steps,
+    state::{Layout, Row, State, View},
     world::Engine,
 };
-use alloc::{vec, vec::Vec};
-use core::{mem::size_of, ops::ControlFlow};
-use hashbrown::HashTable;
+use alloc::vec::Vec;
+use core::{hint::black_box, mem::size_of, ops::ControlFlow};
 use std::time::Instant;
 
 /// How often the clock is read: every so many states.
@@ -29,43 +30,61 @@ pub(super) enum Ended {
     Bound(Bound),
 }
 
-/// By which action of which state a state was met: what leads back to the beginning.
-#[derive(Debug, Clone, Copy, Default)]
-struct Origin {
-    parent: u32,
-    /// The number of the action among those enabled.
-    action: u16,
-}
-
 /// A search through a world.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
     engine: Engine<'a>,
+    layout: Layout,
     limits: Limits,
+    sync_points: bool,
     deadline: Option<Instant>,
-    fingerprints: HashTable<u64>,
+    met: Met,
+    /// By the number of a state: the one it was met from, and by which of the steps that were possible there.
     parents: Vec<u32>,
-    actions: Vec<u16>,
-    /// The rows of the layer that is expanded, and of the next one.
-    layer: Vec<u32>,
+    steps: Vec<u16>,
+    /// The rows of the next layer.
     next: Vec<u32>,
-    /// The number of the layer whose states were met last.
+    /// Only with synchronisation points, where a step is several actions: how many lead to each state.
+    lengths: Vec<u16>,
+    /// The most actions that lead to a state that was judged.
     depth: usize,
+    /// Whether states were left out because they lie too deep.
+    is_cut: bool,
     peak_rows: usize,
 }
 
+/// The successors of one state, in the order of the steps that lead to them.
+#[derive(Debug, Default)]
+struct Successors {
+    steps: Steps,
+    fingerprints: Vec<u64>,
+    rows: Vec<u32>,
+}
+
+/// Where a state was met first: from which one, by which of its steps, so many actions after the beginning.
+#[derive(Debug, Clone, Copy, Default)]
+struct Origin {
+    parent: usize,
+    step: usize,
+    length: usize,
+}
+
 impl<'a> Search<'a> {
-    pub(super) fn new(engine: Engine<'a>, limits: Limits) -> Self {
+    /// A search by single actions, or by synchronisation points if those are valid.
+    pub(super) fn new(mut engine: Engine<'a>, limits: Limits, sync_points: bool) -> Self {
         Self {
+            layout: engine.initial().layout,
             engine,
             limits,
+            sync_points,
             deadline: Instant::now().checked_add(limits.time),
-            fingerprints: HashTable::new(),
+            met: Met::default(),
             parents: Vec::new(),
-            actions: Vec::new(),
-            layer: Vec::new(),
+            steps: Vec::new(),
             next: Vec::new(),
+            lengths: Vec::new(),
             depth: 0,
+            is_cut: false,
             peak_rows: 0,
         }
     }
@@ -75,62 +94,125 @@ impl<'a> Search<'a> {
         self.parents.len()
     }
 
-    /// The most actions from the beginning to a state that was met, by the shortest way.
+    /// The most actions that lead to a state that was judged.
     pub(super) const fn depth(&self) -> usize {
         self.depth
     }
 
     /// The most bytes that states and tables took.
     pub(super) fn bytes(&self) -> usize {
-        let origins = self.parents.capacity() * size_of::<u32>() + self.actions.capacity() * size_of::<u16>();
+        let origins = self.parents.capacity() * size_of::<u32>()
+            + (self.steps.capacity() + self.lengths.capacity()) * size_of::<u16>();
         let rows = self.peak_rows * size_of::<u32>();
-        self.fingerprints.allocation_size() + origins + rows + self.engine.tables().bytes()
+        self.met.peak_bytes() + origins + rows + self.engine.tables().bytes()
     }
 
-    /// Meets every state once, and shows it to `judge` with its number, from 0 in the order of meeting.
+    /// Meets every state once, and shows it to `judge` with its number, from 0 in the order of meeting, and with the
+    /// number of actions that lead to it. That number ascends, but for synchronisation points: there what is judged
+    /// is the state after all that is under way has arrived.
     pub(super) fn run<J>(&mut self, mut judge: J) -> Ended
     where
-        J: FnMut(View<'_>, usize) -> ControlFlow<()>,
+        J: FnMut(View<'_>, usize, usize) -> ControlFlow<()>,
     {
         let initial = self.engine.initial();
-        if self.meet(&initial, Origin::default(), &mut judge).is_break() {
+        self.met.insert(initial.fingerprint());
+        if self.keep(&initial.row, Origin::default(), &mut judge).is_break() {
             return Ended::Enough;
         }
-        let (mut number, mut actions) = (0, Vec::new());
-        let words = initial.row.len();
+        let (mut number, mut layer, mut successors) = (0, Vec::new(), Successors::default());
         for depth in 0.. {
-            core::mem::swap(&mut self.layer, &mut self.next);
+            core::mem::swap(&mut layer, &mut self.next);
             self.next.clear();
-            let layer = core::mem::take(&mut self.layer);
-            for row in layer.chunks_exact(words) {
+            for row in layer.chunks_exact(self.layout.words()) {
                 if let Some(bound) = self.bound(number) {
                     return Ended::Bound(bound);
                 }
-                let state = State { layout: initial.layout, row: Row::from_slice(row) };
-                actions.clear();
-                self.engine.view(&state).actions(&mut actions);
-                for (action, &enabled) in actions.iter().enumerate() {
-                    let next = self.engine.next(&state, enabled);
-                    if depth >= self.limits.depth {
-                        if !self.is_known(&next) {
-                            return Ended::Bound(Bound::Depth);
-                        }
-                        continue;
-                    }
-                    if self.meet(&next, Origin::of(number, action), &mut judge).is_break() {
-                        return Ended::Enough;
-                    }
+                self.expand(row, &mut successors);
+                let length = self.lengths.get(number).map_or(depth, |&length| usize::from(length));
+                if self.meet((number, length), &successors, &mut judge).is_break() {
+                    return Ended::Enough;
                 }
                 number += 1;
             }
             self.peak_rows = self.peak_rows.max(layer.capacity() + self.next.capacity());
-            self.layer = layer;
             if self.next.is_empty() {
                 break;
             }
-            self.depth = depth + 1;
         }
-        Ended::Complete
+        if self.is_cut { Ended::Bound(Bound::Depth) } else { Ended::Complete }
+    }
+
+    /// Works out what may follow a state.
+    fn expand(&mut self, row: &[u32], into: &mut Successors) {
+        let state = self.state(row);
+        let Successors { steps, fingerprints, rows } = into;
+        fingerprints.clear();
+        rows.clear();
+        steps.list(self.engine.view(&state), self.sync_points);
+        for step in steps.iter() {
+            if cfg!(debug_assertions) && step.len() > 2 {
+                assert!(self.engine.is_blind_to(&state, step), "the order of deliveries makes a difference");
+            }
+            let next = self.engine.follow(&state, step);
+            let fingerprint = next.fingerprint();
+            // While the next one is worked out, memory brings what tells whether this one is known.
+            black_box(self.met.fetch(fingerprint));
+            fingerprints.push(fingerprint);
+            rows.extend_from_slice(&next.row);
+        }
+    }
+
+    /// Notes those that are new, and has them judged.
+    fn meet<J>(
+        &mut self,
+        (parent, length): (usize, usize),
+        successors: &Successors,
+        judge: &mut J,
+    ) -> ControlFlow<()>
+    where
+        J: FnMut(View<'_>, usize, usize) -> ControlFlow<()>,
+    {
+        let rows = successors.rows.chunks_exact(self.layout.words()).zip(&successors.fingerprints);
+        for (step, (row, &fingerprint)) in rows.enumerate() {
+            let length = length + successors.steps.step(step).len();
+            if length > self.limits.depth {
+                self.is_cut |= !self.met.contains(fingerprint);
+            } else if self.met.insert(fingerprint) {
+                self.keep(row, Origin { parent, step, length }, judge)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn keep<J>(&mut self, row: &[u32], origin: Origin, judge: &mut J) -> ControlFlow<()>
+    where
+        J: FnMut(View<'_>, usize, usize) -> ControlFlow<()>,
+    {
+        let Origin { parent, step, length } = origin;
+        let (Ok(parent), Ok(step), Ok(short)) = (parent.try_into(), step.try_into(), length.try_into())
+        else {
+            panic!("state {parent} or its step {step} has no number: narrow the scope")
+        };
+        let number = self.parents.len();
+        self.parents.push(parent);
+        self.steps.push(step);
+        self.next.extend_from_slice(row);
+        let (mut state, mut length) = (self.state(row), length);
+        if self.sync_points {
+            self.lengths.push(short);
+            let (arrivals, end) = self.engine.drained(&state);
+            (state, length) = (end, length + arrivals.len());
+            if length > self.limits.depth {
+                self.is_cut = true;
+                return ControlFlow::Continue(());
+            }
+        }
+        self.depth = self.depth.max(length);
+        judge(self.engine.view(&state), number, length)
+    }
+
+    fn state(&self, row: &[u32]) -> State {
+        State { layout: self.layout, row: Row::from_slice(row) }
     }
 
     /// The bound that forbids expanding one more state.
@@ -142,53 +224,25 @@ impl<'a> Search<'a> {
         (look && self.deadline.is_some_and(|at| Instant::now() >= at)).then_some(Bound::Time)
     }
 
-    fn is_known(&self, state: &State) -> bool {
-        let fingerprint = state.fingerprint();
-        self.fingerprints.find(fingerprint, |&known| known == fingerprint).is_some()
-    }
-
-    /// Notes a state, if it is new, and has it judged.
-    fn meet<J>(&mut self, state: &State, origin: Origin, judge: &mut J) -> ControlFlow<()>
-    where
-        J: FnMut(View<'_>, usize) -> ControlFlow<()>,
-    {
-        let fingerprint = state.fingerprint();
-        let entry = self.fingerprints.entry(fingerprint, |&known| known == fingerprint, |&known| known);
-        if let hashbrown::hash_table::Entry::Vacant(place) = entry {
-            place.insert(fingerprint);
-            let number = self.parents.len();
-            self.parents.push(origin.parent);
-            self.actions.push(origin.action);
-            self.next.extend_from_slice(&state.row);
-            return judge(self.engine.view(state), number);
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// The actions that lead to a state that was met, and the state.
+    /// The actions that lead to a state that was met, and the state: as it was judged.
     pub(super) fn path_to(&mut self, number: usize) -> (Vec<Action>, State) {
-        let (mut at, mut steps) = (number, Vec::new());
+        let (mut at, mut taken) = (number, Vec::new());
         while at != 0 {
-            steps.push(self.actions[at]);
+            taken.push(usize::from(self.steps[at]));
             at = self.parents[at] as usize;
         }
-        let (mut state, mut path, mut enabled) = (self.engine.initial(), Vec::new(), vec![]);
-        for &step in steps.iter().rev() {
-            enabled.clear();
-            self.engine.view(&state).actions(&mut enabled);
-            let action = enabled[usize::from(step)];
-            state = self.engine.next(&state, action);
-            path.push(action);
+        let (mut state, mut path, mut steps) = (self.engine.initial(), Vec::new(), Steps::default());
+        for &number in taken.iter().rev() {
+            steps.list(self.engine.view(&state), self.sync_points);
+            let step = steps.step(number);
+            state = self.engine.follow(&state, step);
+            path.extend_from_slice(step);
+        }
+        if self.sync_points {
+            let (last, end) = self.engine.drained(&state);
+            path.extend(last);
+            state = end;
         }
         (path, state)
-    }
-}
-
-impl Origin {
-    fn of(parent: usize, action: usize) -> Self {
-        let (Ok(parent), Ok(action)) = (u32::try_from(parent), u16::try_from(action)) else {
-            panic!("state {parent} or its action {action} has no number: narrow the scope")
-        };
-        Self { parent, action }
     }
 }

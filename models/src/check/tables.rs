@@ -2,7 +2,7 @@
 //!
 //! [`Replica::step`] and [`Session::step`] are functions of what they are given. So the effect of an input on a node at
 //! an instant is worked out by the replica itself when it is met first, and looked up after that: a search takes
-//! millions of steps and meets a few thousand different ones. A debug build works out every effect again and compares.
+//! millions of steps and meets a few thousand different ones. A debug build works out one in a few again and compares.
 
 use super::{
     parts::{Budgets, Client, Disk, Issued, Issues, Made, Node, Phase, Wire},
@@ -26,6 +26,9 @@ use hashbrown::HashMap;
 
 /// What one entry takes: the true time is the number of entries made so far.
 const TICK_US: i64 = 1000;
+
+/// How often a debug build looks effects up without working them out again.
+const LOOK_UPS_PER_CHECK: u32 = 8;
 
 /// Something that a replica wants done, its own disk apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +120,7 @@ pub(super) struct Tables {
     wishes: Vec<Wish>,
     talks: Map<(Id<Session>, Id<SessionInput>), Talk>,
     arrivals: Map<(Id<Request>, RequestId), Id<Input>>,
+    looked_up: u32,
 }
 
 impl Default for Tables {
@@ -147,6 +151,7 @@ impl Default for Tables {
             wishes: Vec::new(),
             talks: Map::default(),
             arrivals: Map::default(),
+            looked_up: 0,
         }
     }
 }
@@ -158,7 +163,7 @@ impl Tables {
     pub(super) fn effect(&mut self, laws: &Laws, node: Id<Node>, input: Id<Input>, tick: u8) -> Effect {
         let occasion = Occasion { node, input, tick };
         if let Some(&known) = self.effects.get(&occasion) {
-            if cfg!(debug_assertions) {
+            if self.is_to_be_checked() {
                 let (node, wishes, flushed) = self.work_out(laws, occasion);
                 let known_wishes = &self.wishes[known.wishes()];
                 assert_eq!((node, &*wishes, flushed), (known.node, known_wishes, known.flushed));
@@ -173,6 +178,12 @@ impl Tables {
         let effect = Effect { node, flushed, wishes: (start, count) };
         self.effects.insert(occasion, effect);
         effect
+    }
+
+    /// Whether what was just looked up is worked out again, for comparison: one in so many, and none in release builds.
+    fn is_to_be_checked(&mut self) -> bool {
+        self.looked_up = self.looked_up.wrapping_add(u32::from(cfg!(debug_assertions)));
+        cfg!(debug_assertions) && self.looked_up.is_multiple_of(LOOK_UPS_PER_CHECK)
     }
 
     pub(super) fn wish(&self, at: usize) -> Wish {
@@ -240,7 +251,7 @@ impl Tables {
             let disk = disk.filter(|_| laws.loses_tails());
             let mut form = Form::default();
             self.replicas[replica].hash_behaviour(&mut form);
-            self.classes[at] = self.forms.id((phase, offset_ms, disk, form)).word();
+            self.classes[at] = self.forms.id((phase, offset_ms, disk, form.packed())).word();
         }
         self.classes[at]
     }
@@ -287,7 +298,7 @@ impl Tables {
     /// What a session does with what it is told, and what it then says.
     pub(super) fn talk(&mut self, session: Id<Session>, told: Id<SessionInput>) -> Talk {
         if let Some(&known) = self.talks.get(&(session, told)) {
-            if cfg!(debug_assertions) {
+            if self.is_to_be_checked() {
                 assert_eq!(self.work_out_talk(session, told), known);
             }
             return known;
@@ -321,15 +332,16 @@ impl Tables {
         *self.arrivals.entry((request, id)).or_insert_with(arrival)
     }
 
-    /// The bytes that the tables take: those of what replicas and messages point to are counted as twice the size of
-    /// the value that points, since the parts are small.
+    /// The bytes that the tables take, by and large: what messages point to is counted as as much again as themselves.
     pub(super) fn bytes(&self) -> usize {
         let map = |entries: usize, size: usize| entries * (size + 1);
         let values = [
             self.nodes.bytes(),
             self.classes.capacity() * size_of::<u32>(),
-            self.replicas.bytes() + self.replicas.values().len() * 3 * size_of::<Replica>(),
-            self.forms.bytes() + self.forms.values().iter().map(|(.., form)| form.0.len()).sum::<usize>(),
+            self.replicas.bytes()
+                + self.replicas.values().iter().map(|replica| replica.bytes()).sum::<usize>(),
+            self.forms.bytes()
+                + self.forms.values().iter().map(|(.., form)| form.0.capacity()).sum::<usize>(),
             self.disks.bytes(),
             self.wires.bytes(),
             self.clients.bytes(),
@@ -356,6 +368,13 @@ impl Tables {
 /// The bytes that stand for what decides a replica's future.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Form(Vec<u8>);
+
+impl Form {
+    fn packed(mut self) -> Self {
+        self.0.shrink_to_fit();
+        self
+    }
+}
 
 /// Collects what is hashed rather than hashing it: integers narrow, since nearly all are small.
 impl Hasher for Form {

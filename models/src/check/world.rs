@@ -84,6 +84,10 @@ impl World {
         &self.laws.scope
     }
 
+    pub(super) fn laws(&self) -> &Laws {
+        &self.laws
+    }
+
     /// Itself at work: whoever searches keeps it so, and others wait.
     pub(super) fn engine(&self) -> Engine<'_> {
         let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
@@ -378,11 +382,16 @@ impl Engine<'_> {
         change.done()
     }
 
+    /// What is after several actions.
+    pub(super) fn follow(&mut self, state: &State, actions: &[Action]) -> State {
+        let mut change = self.change(state.clone());
+        actions.iter().for_each(|&action| change.act(action));
+        change.done()
+    }
+
     /// What is after an action.
     pub(super) fn next(&mut self, state: &State, action: Action) -> State {
-        let mut change = self.change(state.clone());
-        change.act(action);
-        change.done()
+        self.follow(state, &[action])
     }
 }
 

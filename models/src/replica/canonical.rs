@@ -1,7 +1,16 @@
 //! What decides a replica's future, for the model checker's fingerprints.
 
-use super::{Replica, links::OutLink};
+use super::{
+    Replica,
+    links::{Greeting, OutLink},
+    log::OriginLog,
+};
+use crate::{id::ReplicaId, message::Entry, value::Key, version::Cell};
+use alloc::sync::Arc;
 use core::hash::{Hash, Hasher};
+
+/// The entries that one node of an ordered map has room for.
+pub(super) const ROOM_OF_A_NODE: usize = 11;
 
 /// All of it, but for what all replicas of a cluster have in common.
 impl Hash for Replica {
@@ -52,5 +61,21 @@ impl Replica {
             }
         }
         link.to.hash(hasher);
+    }
+}
+
+impl Replica {
+    /// The bytes that it takes, by and large: a map of a few entries is one node with room for eleven; what values
+    /// point to and homes on the move are not counted.
+    pub(crate) fn bytes(&self) -> usize {
+        let entry = size_of::<Arc<Entry>>();
+        let log = |log: &OriginLog| size_of::<OriginLog>() + log.head().next_power_of_two() as usize * entry;
+        let owed = ROOM_OF_A_NODE * size_of::<(ReplicaId, u64)>();
+        size_of::<Self>()
+            + self.store.len().div_ceil(ROOM_OF_A_NODE) * ROOM_OF_A_NODE * size_of::<(Key, Cell)>()
+            + self.logs.iter().map(log).sum::<usize>()
+            + self.links.len() * (size_of::<OutLink>() + owed)
+            + self.greetings.len() * size_of::<Greeting>()
+            + self.seen.bytes()
     }
 }

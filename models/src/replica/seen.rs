@@ -58,4 +58,13 @@ impl Seen {
             .filter(|(sequence, _)| *sequence == write.sequence)
             .map(|(_, remembered)| remembered)
     }
+
+    /// The bytes that they take beside themselves, by and large.
+    #[cfg(feature = "check")]
+    pub(super) fn bytes(&self) -> usize {
+        use super::canonical::ROOM_OF_A_NODE;
+        let words = ROOM_OF_A_NODE * size_of::<(u32, u64)>();
+        let clients = self.0.len().div_ceil(ROOM_OF_A_NODE) * ROOM_OF_A_NODE;
+        clients * size_of::<(ClientId, ClientWrites)>() + self.0.len() * words
+    }
 }

@@ -1,6 +1,6 @@
 //! A line of the matrix: a cell, its states, and what is violated there in how many steps. All else holds.
 
-use quarrel_models::check::{Limits, Verdict, matrix::Cell};
+use quarrel_models::check::{Exploration, Verdict, matrix::Cell};
 use std::fmt::Write as _;
 
 /// The beginning of the file.
@@ -11,15 +11,9 @@ pub(crate) const HEADER: &str = "\
 # Made anew by UPDATE=1 cargo bench -p quarrel-models --bench matrix
 ";
 
-pub(crate) struct Line {
-    pub(crate) text: String,
-    #[allow(dead_code, reason = "only the benchmark prints it")]
-    pub(crate) states: usize,
-}
-
-pub(crate) fn of(cell: &Cell, limits: Limits) -> Line {
+pub(crate) fn of(cell: &Cell, exploration: &Exploration) -> String {
     let (mut states, mut violated) = (None, String::new());
-    for (property, verdict) in cell.verdicts(limits).unwrap() {
+    for (property, verdict) in cell.properties().zip(&exploration.verdicts) {
         match verdict {
             Verdict::Violated { path, .. } => write!(violated, " {property} {}", path.len()).unwrap(),
             Verdict::Bounded { why, .. } => write!(violated, " {property} unknown ({why})").unwrap(),
@@ -30,5 +24,5 @@ pub(crate) fn of(cell: &Cell, limits: Limits) -> Line {
         violated.push_str(" nothing");
     }
     let met = states.map_or_else(|| "-".to_owned(), |states| states.to_string());
-    Line { text: format!("{cell} | {met} |{violated}"), states: states.unwrap_or_default() }
+    format!("{cell} | {met} |{violated}")
 }
