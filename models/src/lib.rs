@@ -21,6 +21,7 @@ pub mod fault;
 pub mod handler;
 pub mod id;
 pub mod message;
+pub mod mutant;
 pub mod operation;
 pub mod random;
 pub mod replica;

@@ -10,8 +10,9 @@
 //! what the nemesis does beyond the plain faults; `session` what sessions are promised, `fates` the ledger in small,
 //! `property` what is asked; `search` the way through all states, `met` the fingerprints of those met, `reduce` what may
 //! be left out, `facade` the face of all that; `opinion` stateright as a second opinion, `explorer` a world to walk about
-//! in; `witness` paths in the form of every arena, `matrix` all strategies side by side. Time does not pass but with
-//! writes, nothing is random, and no float, hash-map order or wall clock decides anything, except the deadline of a search.
+//! in; `witness` paths in the form of every arena, `matrix` all strategies side by side, `mutants` what shows that every
+//! property finds something. Time does not pass but with writes, nothing is random, and no float, hash-map order or wall
+//! clock decides anything, except the deadline of a search.
 
 mod action;
 mod errands;
@@ -21,6 +22,8 @@ mod fates;
 mod faults;
 pub mod matrix;
 mod met;
+#[cfg(test)]
+mod mutants;
 mod opinion;
 mod parts;
 mod property;

@@ -22,8 +22,8 @@ use super::{
 use crate::{
     handler::Handler,
     id::{LinkId, ReplicaId},
+    replica::Config,
     strategy::{OnWrite, Rows, Strategy, TieRule},
-    topology::Graph,
 };
 use alloc::{vec, vec::Vec};
 use core::fmt;
@@ -75,7 +75,7 @@ impl Reduction {
         match self {
             Self::SyncPoints => {
                 let config = &world.laws().config;
-                let obstacle = obstacle_to_sync_points(world.scope(), &config.graph);
+                let obstacle = obstacle_to_sync_points(world.scope(), config);
                 let early = || properties.iter().any(|property| !property.waits_for_quiescence());
                 obstacle.or_else(|| early().then_some(Obstacle::Property))
             }
@@ -122,7 +122,8 @@ impl fmt::Display for Obstacle {
     }
 }
 
-fn obstacle_to_sync_points(scope: &Scope, graph: &Graph) -> Option<Obstacle> {
+fn obstacle_to_sync_points(scope: &Scope, config: &Config) -> Option<Obstacle> {
+    let graph = &config.graph;
     let passes_on = |link: &LinkId| {
         graph.leaders().any(|origin| origin != link.from && graph.forwards(link.from, link.to, origin))
     };
@@ -135,7 +136,7 @@ fn obstacle_to_sync_points(scope: &Scope, graph: &Graph) -> Option<Obstacle> {
     if scope.tokens {
         return Some(Obstacle::Tokens);
     }
-    if !is_blind_to_order(&scope.strategy) {
+    if !is_blind_to_order(&scope.strategy) || config.mutant().is_some() {
         return Some(Obstacle::Strategy);
     }
     if scope.reads > 0 || scope.keys > 1 || scope.workload.erasure(0).is_some() {
@@ -205,8 +206,13 @@ impl Steps {
             // It comes with what follows it.
             (Action::Deliver { .. }, _) => {}
             (Action::Arrive { at, .. }, _) => self.sync_at(view, at, action),
-            (Action::Call { client }, false) => self.sync_at(view, view.client(client).at, action),
-            (Action::Call { .. } | Action::Clock { .. } | Action::Relocate { .. }, _) => {
+            (Action::Call { client } | Action::Ask { client, .. }, false) => {
+                self.sync_at(view, view.client(client).at, action);
+            }
+            (
+                Action::Call { .. } | Action::Ask { .. } | Action::Clock { .. } | Action::Relocate { .. },
+                _,
+            ) => {
                 self.actions.push(action);
                 self.ends.push(self.actions.len());
             }

@@ -203,6 +203,9 @@ pub struct Scope {
     pub faults: Faults,
     /// What becomes of acknowledgements between replicas.
     pub acknowledgements: Acknowledgements,
+    /// A defect planted in all replicas.
+    #[cfg(any(test, feature = "mutants"))]
+    pub mutant: Option<crate::mutant::Mutant>,
 }
 
 /// How many log positions a leader reserves that may lose the tail of its log: more than a world has writes, and so
@@ -239,6 +242,8 @@ impl Scope {
             tokens: false,
             faults: Faults::default(),
             acknowledgements: Acknowledgements::default(),
+            #[cfg(any(test, feature = "mutants"))]
+            mutant: None,
         }
     }
 }

@@ -58,8 +58,13 @@ impl World {
             return Err(ScopeError::InFlightWithoutOverlap);
         }
         let graph = Graph::new(&scope.topology, scope.leaders, Vec::new(), scope.propagation)?;
-        let reserve = scope.reserve();
-        let config = Arc::new(Config { reserve, ..Config::new(graph, scope.strategy.clone()) });
+        let config = Config {
+            reserve: scope.reserve(),
+            #[cfg(any(test, feature = "mutants"))]
+            mutant: scope.mutant,
+            ..Config::new(graph, scope.strategy.clone())
+        };
+        let config = Arc::new(config);
         let layout = Layout {
             nodes: narrow(config.graph.replica_count()),
             wires: narrow(config.graph.links().len()),

@@ -15,6 +15,7 @@ use crate::{
     clock::Now,
     id::{LinkId, ReplicaId, WriteId},
     message::{Message, Output, Record, Refusal, Reply, Request, RequestId, Routed, RoutedBody, TraceEvent},
+    mutant::Mutant,
     random::fnv1a,
     strategy::{HandOver, Reroute},
     value::Key,
@@ -325,7 +326,7 @@ impl Replica {
         let fenced = self.hand_over() == HandOver::Fenced;
         let body = if home.leader == self.me {
             let epoch = home.epoch.saturating_add(1);
-            if fenced {
+            if fenced && !self.config.suffers(Mutant::FenceIgnored) {
                 self.move_home(&key, to, epoch, true, out);
             }
             RoutedBody::HomeGrant { key, epoch, applied: self.applied.clone() }

@@ -25,8 +25,9 @@ use crate::{
         Entry, Input, Message, Output, Parents, ReadView, Record, Refusal, Reply, Request, RequestId,
         TraceEvent, Written,
     },
+    mutant::{self, Mutant},
     random::{FNV_OFFSET, fnv1a_step},
-    strategy::{Incoming, Shipment, Site, Strategy},
+    strategy::{Decision, Incoming, Outcome, Shipment, Site, Strategy},
     topology::Graph,
     value::Key,
     version::{Cell, Version, VersionVector},
@@ -63,6 +64,9 @@ pub struct Config {
     pub retention: usize,
     /// How many log positions are reserved at a time; 0 where the log's tail is never lost.
     pub reserve: u32,
+    /// A planted defect.
+    #[cfg(any(test, feature = "mutants"))]
+    pub mutant: Option<Mutant>,
 }
 
 impl Config {
@@ -79,6 +83,33 @@ impl Config {
             window: 16_384,
             retention: 65_536,
             reserve: 0,
+            #[cfg(any(test, feature = "mutants"))]
+            mutant: None,
+        }
+    }
+
+    /// The planted defect: none, but where checkers are tested.
+    #[must_use]
+    pub const fn mutant(&self) -> Option<Mutant> {
+        #[cfg(any(test, feature = "mutants"))]
+        {
+            self.mutant
+        }
+        #[cfg(not(any(test, feature = "mutants")))]
+        {
+            None
+        }
+    }
+
+    pub(crate) fn suffers(&self, mutant: Mutant) -> bool {
+        self.mutant() == Some(mutant)
+    }
+
+    /// Puts a version into a cell, as the strategy does.
+    fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome {
+        match self.mutant() {
+            None => self.strategy.install(cell, incoming, site),
+            Some(mutant) => mutant::install(mutant, &self.strategy, cell, incoming, site),
         }
     }
 }
@@ -225,7 +256,8 @@ impl Replica {
         if let Err(refusal) = self.admit(&request) {
             return out.push(Output::Reply { id, reply: Reply::Refused(refusal) });
         }
-        if request.token.as_ref().is_some_and(|token| !self.applied.includes(token)) {
+        let behind = request.token.as_ref().is_some_and(|token| !self.applied.includes(token));
+        if behind && !self.config.suffers(Mutant::TokenIgnored) {
             let deadline_us = now.monotonic_us.saturating_add(self.config.token_wait_us);
             return self.waiting.push(Waiting { id, request, deadline_us });
         }
@@ -285,7 +317,7 @@ impl Replica {
 
     /// The answer to a retry of a write that is known here already.
     fn retry_reply(&self, write: WriteId) -> Option<Reply> {
-        if !self.seen.contains(write) {
+        if !self.seen.contains(write) || self.config.suffers(Mutant::IdempotencyKeyIgnored) {
             return None;
         }
         // Only the newest write of a client is retried; of an older one nothing more is known than that it is here.
@@ -308,7 +340,13 @@ impl Replica {
         if siblings && request.operation.accumulates() {
             return Reply::Refused(Refusal::Siblings);
         }
-        let value = match request.operation.execute(cell.and_then(Cell::value)) {
+        let current = cell.and_then(Cell::value);
+        let executed = if self.config.suffers(Mutant::ClaimsUnchecked) {
+            mutant::execute_unchecked(&request.operation, current)
+        } else {
+            request.operation.execute(current)
+        };
+        let value = match executed {
             Ok(value) => value,
             Err(error) => return Reply::Refused(Refusal::Execute(error)),
         };
@@ -378,7 +416,7 @@ impl Replica {
         self.seen.insert(write, Remembered { dot, stamp, knew: entry.version.context.clone() });
         let incoming = Incoming::of(&entry, counted);
         let cell = self.store.entry(entry.key.clone()).or_default();
-        let outcome = self.config.strategy.install(cell, incoming, site);
+        let outcome = self.config.install(cell, incoming, site);
         if cell.versions.is_empty() {
             self.store.remove(&entry.key);
         }
@@ -404,7 +442,9 @@ impl Replica {
             out.push(Output::Trace(event));
         }
         let (graph, me) = (&self.config.graph, self.me);
-        if self.links.iter().any(|link| graph.forwards(me, link.to, dot.origin)) {
+        if outcome.decision == Decision::Discarded && self.config.suffers(Mutant::RelayDropsDiscarded) {
+            self.links.iter_mut().for_each(|link| link.sent.advance(dot.origin, dot.position));
+        } else if self.links.iter().any(|link| graph.forwards(me, link.to, dot.origin)) {
             self.logs[dot.origin.index()].push(entry);
         }
     }
@@ -443,6 +483,9 @@ impl Replica {
         }
         let mut news = false;
         for entry in entries {
+            if self.mistakes(origin, &entry) {
+                continue;
+            }
             if entry.version.dot.origin == origin && entry.version.dot.position > self.received(origin) {
                 news |= self.take_in(from, entry, out);
             }
@@ -451,6 +494,22 @@ impl Replica {
             self.serve_waiting(now, out);
             self.settle_homes(now, out);
         }
+    }
+
+    /// Whether a planted defect takes care of an entry that comes from elsewhere.
+    fn mistakes(&mut self, origin: ReplicaId, entry: &Arc<Entry>) -> bool {
+        let position = entry.version.dot.position;
+        let highest = self.applied.iter().map(|dot| dot.position).max().unwrap_or_default();
+        if self.config.suffers(Mutant::SharedHighWaterMark) && position <= highest {
+            self.applied.advance(origin, position);
+            return true;
+        }
+        let again = position <= self.applied.get(origin);
+        if again && self.config.suffers(Mutant::PositionIgnored) {
+            let cell = self.store.entry(entry.key.clone()).or_default();
+            self.config.install(cell, Incoming::of(entry, false), Site::Remote);
+        }
+        false
     }
 
     /// Serves the requests whose tokens are now covered.
