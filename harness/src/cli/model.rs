@@ -30,12 +30,12 @@ use std::{
 
 const EXAMPLES: &str = "\
 Examples:
-  quarrel model lww-skew                          a scenario in small, proved or refuted
-  quarrel model --matrix                          every strategy, shape and fault
+  quarrel model lww-skew                    a scenario in small: proved or refuted
+  quarrel model --matrix                    every strategy, shape and fault
   quarrel model --matrix --strategy lww --topology ring --fault skew
   quarrel model --matrix --strategy 'lww (hybrid clock)' --writes 4 --time 10m
-  quarrel model --matrix --witness-dir witnesses  each violation as JSON and SVG
-  quarrel model --explore lww-skew                walk about in it, in a browser
+  quarrel model --matrix --witness-dir w    each violation as JSON and SVG
+  quarrel model --explore lww-skew          walk about in it, in a browser
 
 A partition needs no fault here: it is a link on which nothing is delivered.";
 
@@ -53,28 +53,16 @@ pub(super) struct Arguments {
     #[arg(long)]
     explore: bool,
     /// The port of the Explorer; 0 is any that is free.
-    #[arg(long, env = "QUARREL_PORT", hide_env_values = true, default_value_t = 0, requires = "explore")]
+    #[arg(long, env = "QUARREL_PORT", hide_env_values = true, default_value_t = 0)]
     port: u16,
     /// Only these strategies: a name, or one variant in full.
-    #[arg(long, value_name = "NAME", requires = "matrix", help_heading = "Narrow or deepen")]
+    #[arg(long, value_name = "NAME", help_heading = "Narrow or deepen")]
     strategy: Vec<String>,
     /// Only these shapes: ring, star, all-to-all.
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_delimiter = ',',
-        requires = "matrix",
-        help_heading = "Narrow or deepen"
-    )]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Narrow or deepen")]
     topology: Vec<String>,
     /// Only these classes of faults.
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_delimiter = ',',
-        requires = "matrix",
-        help_heading = "Narrow or deepen"
-    )]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Narrow or deepen")]
     fault: Vec<String>,
     /// Only these properties; with --explore, the one that is watched.
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Narrow or deepen")]
@@ -115,6 +103,12 @@ pub(super) struct Arguments {
 
 pub(super) fn model(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, Failure> {
     let properties = properties(&arguments.property)?;
+    let narrowed =
+        [("strategy", &arguments.strategy), ("topology", &arguments.topology), ("fault", &arguments.fault)];
+    if let Some((flag, _)) = narrowed.iter().find(|(_, names)| !arguments.matrix && !names.is_empty()) {
+        let help = format!("leave it out, or narrow the matrix: `quarrel model --matrix --{flag} ...`");
+        return Err(Failure::usage(format!("--{flag} narrows the matrix, and a scenario has its own"), help));
+    }
     if arguments.matrix {
         return whole_matrix(arguments, properties, world);
     }

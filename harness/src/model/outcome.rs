@@ -140,7 +140,7 @@ mod tests {
         let outcome = judged("", Limits::default());
         assert_eq!(outcome.verdict, Verdict::Pass, "{outcome:?}");
         let found = of(&outcome, "divergence");
-        assert_eq!(found, Some((Verdict::Pass, "found in 6 steps, which the strategy permits".to_owned())));
+        assert_eq!(found, Some((Verdict::Pass, "found in 4 steps, which the strategy permits".to_owned())));
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         let outcome = judged("forbid = [\"divergence\"]", Limits::default());
         assert_eq!(outcome.verdict, Verdict::Fail);
         let found = of(&outcome, "divergence");
-        assert_eq!(found, Some((Verdict::Fail, "found in 6 steps, and nobody permits it".to_owned())));
+        assert_eq!(found, Some((Verdict::Fail, "found in 4 steps, and nobody permits it".to_owned())));
         assert!(outcome.reasons.iter().any(|reason| reason.witness.is_some()));
     }
 

@@ -121,3 +121,6 @@ pub struct Modelled {
     /// The command that shows it again.
     pub again: String,
 }
+
+#[cfg(test)]
+mod tests;

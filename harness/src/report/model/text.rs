@@ -32,11 +32,10 @@ impl Text {
         }
         let all = &matrix.records;
         let count = |is: fn(&Record) -> bool| grouped(all.iter().filter(|one| is(one)).count() as u64);
+        writeln!(out, "{} worlds in {:.1} s", matrix.cells, matrix.seconds)?;
         writeln!(
             out,
-            "{} worlds in {:.1} s: {} properties violated, {} hold, {} bounded, {} with nothing to speak of",
-            matrix.cells,
-            matrix.seconds,
+            "{} properties violated, {} hold, {} bounded, {} with nothing to speak of",
             count(|one| one.verdict == "violated"),
             count(|one| one.verdict == "holds"),
             count(|one| one.verdict == "bounded" && !one.vacuous),
@@ -44,7 +43,8 @@ impl Text {
         )?;
         writeln!(
             out,
-            "figures are the steps of the shortest witness by topology; . holds, ? bounded: no proof, - nothing to speak of"
+            "figures: steps of the shortest witness, by topology where they differ\n\
+             signs:   . holds, ? bounded and no proof, - nothing to speak of"
         )?;
         if let Some(witnesses) = &matrix.witnesses {
             writeln!(out, "  {} {witnesses}", self.paint.dim("witnesses"))?;
