@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod doctor;
+mod model;
 mod node;
 mod options;
 mod run;
@@ -24,6 +25,7 @@ Examples:
   quarrel run                        tour the four strategies, about a minute
   quarrel run --quick                the same in a few seconds each
   quarrel run lww-skew --seed 8127   one scenario, this load, these faults
+  quarrel model lww-skew             every interleaving of it, in small
   quarrel check latest               judge the last run again
   quarrel scenarios list             what can be run without writing a file
 
@@ -44,6 +46,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(Box<run::Arguments>),
+    Model(Box<model::Arguments>),
     Check(check::Arguments),
     Runs(runs::Arguments),
     Scenarios(scenarios::Arguments),
@@ -77,6 +80,7 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
             warn_of_unknown_variables(world)?;
             run::run(&arguments, world)
         }
+        Verb::Model(arguments) => model::model(&arguments, world),
         Verb::Check(arguments) => check::check(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),
         Verb::Scenarios(arguments) => scenarios::scenarios(&arguments, world),

@@ -100,12 +100,13 @@ fn list(store: &Store, output: Output, world: &mut World<'_>) -> Result<Exit, Fa
     }
     let mut table = Table::new(["run", "scenario", "seed", "started", "verdict"]);
     for entry in catalogue.entries() {
-        let record = entry.record.as_ref();
+        let seed = entry.record.as_ref().map(|record| record.seed.to_string());
+        let model = || entry.model.as_ref().map(|_| "model".to_owned());
         table.row([
             catalogue.shortest(entry),
             entry.scenario.clone(),
-            record.map_or_else(|| "?".to_owned(), |record| record.seed.to_string()),
-            record.map_or_else(|| "?".to_owned(), |record| to_the_second(&record.started)),
+            seed.or_else(model).unwrap_or_else(|| "?".to_owned()),
+            entry.started().map_or_else(|| "?".to_owned(), to_the_second),
             state(entry).to_owned(),
         ]);
     }
@@ -119,7 +120,8 @@ fn as_json(catalogue: &Catalogue, entry: &Entry) -> Value {
         "shortest": catalogue.shortest(entry),
         "scenario": entry.scenario,
         "seed": entry.record.as_ref().map(|record| record.seed),
-        "started": entry.record.as_ref().map(|record| &record.started),
+        "arena": if entry.model.is_some() { "model" } else { "live" },
+        "started": entry.started(),
         "status": status(entry.status),
         "verdict": entry.verdict_word(),
         "results": entry.path.display().to_string(),
@@ -149,6 +151,9 @@ fn to_the_second(rfc3339: &str) -> String {
 
 fn show(store: &Store, name: &str, output: Output, world: &mut World<'_>) -> Result<Exit, Failure> {
     let entry = find(store, name)?;
+    if let (Some(_), Some(verdict)) = (&entry.model, &entry.verdict) {
+        return show_model(&entry, verdict, output, world);
+    }
     let summary = entry.verdict.as_ref().and_then(|verdict| verdict.get("run"));
     let summary: Option<Summary> = summary.and_then(|run| serde_json::from_value(run.clone()).ok());
     let Some(summary) = summary else {
@@ -159,6 +164,29 @@ fn show(store: &Store, name: &str, output: Output, world: &mut World<'_>) -> Res
         Output::Text => {
             let paint = Paint { on: world.surroundings.colours_out };
             Text { paint, ci: world.surroundings.ci }.run(&summary, world.out)?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// A scenario in the model: its report as it was written.
+fn show_model(
+    entry: &Entry,
+    verdict: &Value,
+    output: Output,
+    world: &mut World<'_>,
+) -> Result<Exit, Failure> {
+    match output {
+        Output::Json => write_json(&json!({ "v": VERSION, "runs": [verdict.get("run")] }), world.out)?,
+        Output::Text => {
+            let path = entry.path.join("report.txt");
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                Failure::environment(
+                    format!("cannot read {}: {error}", path.display()),
+                    "--output json shows its verdict",
+                )
+            })?;
+            write!(world.out, "{text}")?;
         }
     }
     Ok(Exit::Success)
