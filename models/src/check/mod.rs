@@ -7,10 +7,10 @@
 //! The rooms: `scope` how small the world is; `table` values kept once under narrow ids, `parts` what a state consists
 //! of, `tables` all parts and the effects of all local steps, `state` one moment as a row of ids and its canonical form;
 //! `action` what may happen next, `world` what then does happen; `fates` the ledger in small, `property` what is asked;
-//! `search` the way through all states, `met` the fingerprints of those met, `reduce` what may be left out, `facade` the
-//! face of all that; `opinion` stateright as a second opinion and as Explorer, `matrix` all strategies side by side.
-//! Time does not pass but with writes, nothing is random, and no float, hash-map order or wall clock decides anything,
-//! except the deadline of a search.
+//! `search` the way through all states, `met` the fingerprints of those met, `reduce` what may be left out and when,
+//! `symmetry` states that differ in names only, `facade` the face of all that; `opinion` stateright as a second opinion
+//! and as Explorer, `matrix` all strategies side by side. Time does not pass but with writes, nothing is random, and no
+//! float, hash-map order or wall clock decides anything, except the deadline of a search.
 
 mod action;
 mod facade;
@@ -24,6 +24,7 @@ mod reduce;
 mod scope;
 mod search;
 mod state;
+mod symmetry;
 mod table;
 mod tables;
 mod world;

@@ -8,7 +8,7 @@ use crate::{
     id::ReplicaId,
     message::{Entry, Input, Record, RequestId, Written},
     replica::Replica,
-    session::Session,
+    session::{Outcome, Session},
 };
 use alloc::sync::Arc;
 use smallvec::SmallVec;
@@ -82,6 +82,17 @@ pub enum IssuedState {
     Failed,
     /// It may or may not have happened.
     Unknown,
+}
+
+impl IssuedState {
+    /// What the end of its operation makes of it.
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Written(written) => Self::Acknowledged(written.clone()),
+            Outcome::Failed(_) | Outcome::Unsent => Self::Failed,
+            Outcome::Unknown(_) | Outcome::Read { .. } => Self::Unknown,
+        }
+    }
 }
 
 /// A write that a client has begun: a ghost, which decides nothing but verdicts.

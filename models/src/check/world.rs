@@ -5,8 +5,9 @@ use super::{
     parts::{Budgets, Call, Client, Issued, IssuedState, Issues, Made, Node, Phase, Wire},
     scope::{Acknowledgements, MAX_SLOTS, Scope, ScopeError},
     state::{Layout, Row, State, View},
+    symmetry::Symmetry,
     table::Id,
-    tables::{Said, Tables, Wish},
+    tables::{Birth, Said, Tables, Wish},
 };
 use crate::{
     id::{ClientId, LinkId, ReplicaId, WriteId},
@@ -169,7 +170,7 @@ impl World {
     }
 }
 
-fn narrow(count: usize) -> u8 {
+pub(super) fn narrow(count: usize) -> u8 {
     u8::try_from(count).unwrap_or_else(|_| panic!("{count} parts of one kind are too many for a small world"))
 }
 
@@ -188,6 +189,11 @@ impl Laws {
 
     pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> + use<> {
         (0..u32::from(self.layout.clients)).map(ClientId)
+    }
+
+    /// The session of a client that has done nothing.
+    pub(super) fn session(&self, client: ClientId) -> Session {
+        Session::new(client, self.scope.strategy.read_handler(), self.scope.tokens)
     }
 
     /// Whether a restart may need what was persisted.
@@ -293,12 +299,16 @@ pub(super) struct Engine<'a> {
     tables: MutexGuard<'a, Tables>,
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
+    pub(super) const fn laws(&self) -> &'a Laws {
+        self.laws
+    }
+
     pub(super) fn tables(&self) -> &Tables {
         &self.tables
     }
 
-    pub(super) fn view<'a>(&'a self, state: &'a State) -> View<'a> {
+    pub(super) fn view<'b>(&'b self, state: &'b State) -> View<'b> {
         View { laws: self.laws, tables: &self.tables, state }
     }
 
@@ -312,6 +322,7 @@ impl Engine<'_> {
         let tables = &mut *self.tables;
         for replica in config.graph.replicas() {
             let fresh = tables.replicas.id(Arc::new(Replica::new(Arc::clone(config), replica)));
+            tables.births.replicas.note(fresh, Birth::Beginning);
             let node = Node { replica: fresh, phase: Phase::Live, offset_ms: 0, disk: None };
             state.set_node(replica, tables.nodes.id(node));
         }
@@ -319,9 +330,10 @@ impl Engine<'_> {
             state.set_wire(place, tables.silent);
         }
         for client in self.laws.clients() {
-            let session = Session::new(client, scope.strategy.read_handler(), scope.tokens);
+            let session = tables.sessions.id(self.laws.session(client));
+            tables.births.sessions.note(session, Birth::Beginning);
             let is = Client {
-                session: tables.sessions.id(session),
+                session,
                 at: ReplicaId::from_index(client.0 as usize % scope.leaders),
                 slot: None,
                 requests: 0,
@@ -339,6 +351,16 @@ impl Engine<'_> {
             change.connect(link);
         }
         change.done()
+    }
+
+    /// The fingerprint of a state and all its images.
+    pub(super) fn fingerprint(&mut self, symmetry: &mut Symmetry, state: &State) -> u64 {
+        symmetry.fingerprint(&mut self.tables, self.laws, state)
+    }
+
+    #[cfg(test)]
+    pub(super) fn images(&mut self, symmetry: &mut Symmetry, state: &State) -> Vec<Vec<u32>> {
+        symmetry.images(&mut self.tables, self.laws, state)
     }
 
     /// What is after several actions.
@@ -448,10 +470,12 @@ impl Change<'_> {
         self.state.set_budgets(self.tables.budgets.id(budgets));
     }
 
-    fn set_issued(&mut self, slot: usize, issued: Issued) {
+    fn set_issued(&mut self, slot: usize, issued: Issued) -> Id<Issued> {
         let mut issues = self.tables.issues[self.state.issues()].clone();
-        issues[slot] = Some(self.tables.issued.id(issued));
+        let issued = self.tables.issued.id(issued);
+        issues[slot] = Some(issued);
         self.state.set_issues(self.tables.issues.id(issues));
+        issued
     }
 
     // Replicas.
@@ -613,12 +637,9 @@ impl Change<'_> {
             return;
         };
         if let Some(&Issued { after, moved, .. }) = self.view().issued_at(slot) {
-            let state = match &self.tables.outcomes[outcome] {
-                Outcome::Written(written) => IssuedState::Acknowledged(written.clone()),
-                Outcome::Failed(_) | Outcome::Unsent => IssuedState::Failed,
-                Outcome::Unknown(_) | Outcome::Read { .. } => IssuedState::Unknown,
-            };
-            self.set_issued(slot, Issued { state, after, moved });
+            let state = IssuedState::of(&self.tables.outcomes[outcome]);
+            let issued = self.set_issued(slot, Issued { state, after, moved });
+            self.tables.births.issued.note(issued, Birth::End(outcome));
         }
     }
 }
