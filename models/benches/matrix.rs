@@ -37,10 +37,12 @@ fn cpu(begin: Instant) -> Duration {
     told_ns.map_or_else(|| begin.elapsed(), Duration::from_nanos)
 }
 
-/// Last write wins, all to all, writes that take no time, no faults; first every state, then by synchronisation points.
+/// Last write wins, all to all, writes that take no time, no faults; first every state, then with reductions.
 /// The smaller worlds several times, a new one each time, so that the tables are filled anew.
 fn rates() {
-    for reductions in [Reductions::NONE, Reductions::ALL] {
+    let symmetry = Reductions { symmetry: true, ..Reductions::NONE };
+    let sync_points = Reductions { sync_points: true, ..Reductions::NONE };
+    for reductions in [Reductions::NONE, symmetry, sync_points, Reductions::ALL] {
         println!("{reductions:?}");
         for (leaders, writes, times) in [(3, 3, 50), (3, 4, 20), (3, 5, 1), (4, 3, 10), (4, 4, 1)] {
             rate((leaders, writes), times, reductions);

@@ -186,7 +186,7 @@ pub fn explore(world: &World, properties: &[Property], limits: Limits) -> Explor
     }
     let mut findings: Vec<Finding> = properties.iter().map(|_| Finding::default()).collect();
     let mut open = properties.len();
-    let mut search = Search::new(world.engine(), limits, reductions.contains(&Reduction::SyncPoints));
+    let mut search = Search::new(world.engine(), limits, &reductions);
     let ended = search.run(|view, number, length| {
         for (property, finding) in properties.iter().zip(&mut findings) {
             if finding.violated.is_some_and(|(_, nearest)| nearest <= length) {
@@ -200,7 +200,11 @@ pub fn explore(world: &World, properties: &[Property], limits: Limits) -> Explor
             }
         }
         // Where states are not met in the order of their distance, the first violation need not be the nearest.
-        if open == 0 && reductions.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if open == 0 && !reductions.contains(&Reduction::SyncPoints) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     let (states, depth) = (search.states(), search.depth());
     let mut verdict = |finding: &Finding| {

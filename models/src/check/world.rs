@@ -5,8 +5,9 @@ use super::{
     parts::{Budgets, Call, Client, Issued, IssuedState, Issues, Made, Node, Phase, Wire, Witnessed},
     scope::{Acknowledgements, KEYS, MAX_SLOTS, Scope, ScopeError},
     state::{Layout, Row, State, View},
+    symmetry::Symmetry,
     table::Id,
-    tables::{Said, Tables, Wish},
+    tables::{Birth, Said, Tables, Wish},
 };
 use crate::{
     id::{ClientId, LinkId, ReplicaId, WriteId},
@@ -200,7 +201,7 @@ pub(super) fn time_us(entries: u8) -> i64 {
     BEGINNING_US + i64::from(entries) * TICK_US
 }
 
-fn narrow(count: usize) -> u8 {
+pub(super) fn narrow(count: usize) -> u8 {
     u8::try_from(count).unwrap_or_else(|_| panic!("{count} parts of one kind are too many for a small world"))
 }
 
@@ -219,6 +220,11 @@ impl Laws {
 
     pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> + use<> {
         (0..u32::from(self.layout.clients)).map(ClientId)
+    }
+
+    /// The session of a client that has done nothing.
+    pub(super) fn session(&self, client: ClientId) -> Session {
+        Session::new(client, self.scope.strategy.read_handler(), self.scope.tokens)
     }
 
     /// Whether a restart may need what was persisted.
@@ -353,12 +359,16 @@ pub(super) struct Engine<'a> {
     tables: MutexGuard<'a, Tables>,
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
+    pub(super) const fn laws(&self) -> &'a Laws {
+        self.laws
+    }
+
     pub(super) fn tables(&self) -> &Tables {
         &self.tables
     }
 
-    pub(super) fn view<'a>(&'a self, state: &'a State) -> View<'a> {
+    pub(super) fn view<'b>(&'b self, state: &'b State) -> View<'b> {
         View { laws: self.laws, tables: &self.tables, state }
     }
 
@@ -372,6 +382,7 @@ impl Engine<'_> {
         let tables = &mut *self.tables;
         for replica in config.graph.replicas() {
             let fresh = tables.replicas.id(Arc::new(Replica::new(Arc::clone(config), replica)));
+            tables.births.replicas.note(fresh, Birth::Beginning);
             let node = Node { replica: fresh, phase: Phase::Live, offset_ms: 0, disk: None };
             state.set_node(replica, tables.nodes.id(node));
         }
@@ -379,9 +390,10 @@ impl Engine<'_> {
             state.set_wire(place, tables.silent);
         }
         for client in self.laws.clients() {
-            let session = Session::new(client, scope.strategy.read_handler(), scope.tokens);
+            let session = tables.sessions.id(self.laws.session(client));
+            tables.births.sessions.note(session, Birth::Beginning);
             let is = Client {
-                session: tables.sessions.id(session),
+                session,
                 at: ReplicaId::from_index(client.0 as usize % scope.leaders),
                 slot: None,
                 requests: 0,
@@ -400,6 +412,16 @@ impl Engine<'_> {
             change.connect(link);
         }
         change.done()
+    }
+
+    /// The fingerprint of a state and all its images.
+    pub(super) fn fingerprint(&mut self, symmetry: &mut Symmetry, state: &State) -> u64 {
+        symmetry.fingerprint(&mut self.tables, self.laws, state)
+    }
+
+    #[cfg(test)]
+    pub(super) fn images(&mut self, symmetry: &mut Symmetry, state: &State) -> Vec<Vec<u32>> {
+        symmetry.images(&mut self.tables, self.laws, state)
     }
 
     /// What is after several actions.
@@ -520,10 +542,12 @@ impl Change<'_> {
         self.state.set_budgets(self.tables.budgets.id(budgets));
     }
 
-    pub(super) fn set_issued(&mut self, slot: usize, issued: Issued) {
+    pub(super) fn set_issued(&mut self, slot: usize, issued: Issued) -> Id<Issued> {
         let mut issues = self.tables.issues[self.state.issues()].clone();
-        issues[slot] = Some(self.tables.issued.id(issued));
+        let issued = self.tables.issued.id(issued);
+        issues[slot] = Some(issued);
         self.state.set_issues(self.tables.issues.id(issues));
+        issued
     }
 
     // Replicas.
@@ -699,20 +723,18 @@ impl Change<'_> {
     fn finish(&mut self, client: ClientId, outcome_id: Id<Outcome>) {
         let (slot, reading) =
             self.change_client(client, |client| (client.slot.take(), client.reading.take()));
-        let outcome = &self.tables.outcomes[outcome_id];
-        if let (Some(key), Outcome::Read { versions, applied, .. }) = (reading, outcome) {
+        if let (Some(key), Outcome::Read { versions, applied, .. }) =
+            (reading, &self.tables.outcomes[outcome_id])
+        {
             let (versions, applied) = (versions.clone(), applied.clone());
             return self.has_read(client, key, &versions, &applied);
         }
         if let Some(slot) = slot.map(usize::from)
             && let Some(issued) = self.view().issued_at(slot).cloned()
         {
-            let state = match &self.tables.outcomes[outcome_id] {
-                Outcome::Written(written) => IssuedState::Acknowledged(written.clone()),
-                Outcome::Failed(_) | Outcome::Unsent => IssuedState::Failed,
-                Outcome::Unknown(_) | Outcome::Read { .. } => IssuedState::Unknown,
-            };
-            self.set_issued(slot, Issued { state, ..issued });
+            let state = IssuedState::of(&self.tables.outcomes[outcome_id]);
+            let issued = self.set_issued(slot, Issued { state, ..issued });
+            self.tables.births.issued.note(issued, Birth::End(outcome_id));
         }
     }
 }
