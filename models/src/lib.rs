@@ -26,6 +26,7 @@ pub mod random;
 pub mod replica;
 pub mod session;
 pub mod strategy;
+pub mod tags;
 pub mod topology;
 pub mod value;
 pub mod version;

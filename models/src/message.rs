@@ -5,6 +5,7 @@ use crate::{
     id::{Dot, LinkId, LogPosition, ReplicaId, WriteId},
     operation::{ExecuteError, Operation},
     strategy::{Decision, Site},
+    tags::Tag,
     value::{Key, Value},
     version::{Version, VersionVector},
 };
@@ -128,6 +129,12 @@ pub struct Entry {
     pub version: Version,
     /// The value that it was made from, where the strategy ships it.
     pub before: Option<Value>,
+    /// The additions to a set that it takes back, where the strategy ships them.
+    #[serde(default)]
+    pub removes: Vec<Tag>,
+    /// Whether it changes or deletes a row that its leader held; else it is an insertion.
+    #[serde(default)]
+    pub update: bool,
 }
 
 /// A message along a replication link.
@@ -362,6 +369,15 @@ pub enum TraceEvent {
         /// The record.
         key: Key,
         /// The deletion.
+        write: WriteId,
+        /// Where it entered the cluster.
+        dot: Dot,
+    },
+    /// An update misses its row: nothing more of that leader's log is applied until the row is there.
+    Stalled {
+        /// The record.
+        key: Key,
+        /// The update.
         write: WriteId,
         /// Where it entered the cluster.
         dot: Dot,

@@ -10,7 +10,7 @@
 
 use crate::{
     operation::{ExecuteError, Operation, field_of, holders},
-    strategy::{Decision, Incoming, Outcome, Resolve, Site},
+    strategy::{Decision, Incoming, Outcome, Site, Strategy},
     value::Value,
     version::Cell,
 };
@@ -114,7 +114,7 @@ impl Mutant {
 /// Puts a version into a cell as a strategy with this defect does.
 pub(crate) fn install(
     mutant: Mutant,
-    sound: &dyn Resolve,
+    sound: &Strategy,
     cell: &mut Cell,
     mut incoming: Incoming,
     site: Site,

@@ -73,6 +73,12 @@ pub enum ExecuteError {
     /// The sum does not fit in 64 bits.
     #[error("the sum does not fit in 64 bits")]
     Overflow,
+    /// The records are of a data type that has no such operation.
+    #[error("the record is replicated as `{data_type}`, which has no such operation")]
+    Unsupported {
+        /// The data type.
+        data_type: SmolStr,
+    },
 }
 
 /// The holders of a map's fields are sets, so that a merge can keep two of them side by side.

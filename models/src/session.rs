@@ -10,7 +10,7 @@ use crate::{
     message::{Parents, ReadView, Refusal, Reply, Request, Written},
     operation::{ExecuteError, KeyedOperation, Operation},
     value::{Key, Value},
-    version::VersionVector,
+    version::{Version, VersionVector},
 };
 
 use smallvec::SmallVec;
@@ -66,7 +66,8 @@ pub enum Outcome {
     Written(Written),
     /// The read returned this.
     Read {
-        /// The value, resolved if there were siblings; `None` if there is no record.
+        /// The value, resolved if there were siblings, or the set of their values if nothing resolves them; `None` if
+        /// there is no record.
         value: Option<Value>,
         /// The writes whose versions were read.
         versions: Parents,
@@ -271,7 +272,8 @@ impl Session {
         let versions: Parents = view.versions.iter().map(|version| version.write).collect();
         let handler = self.handler.filter(|_| !view.resolved);
         let Some(handler) = handler else {
-            return self.done(Outcome::Read { value: view.value, versions, applied: view.applied });
+            let value = if view.resolved { view.value } else { all_values(&view.versions) };
+            return self.done(Outcome::Read { value, versions, applied: view.applied });
         };
         let value = handler.merge(&view.versions);
         let write = self.allot();
@@ -352,4 +354,10 @@ impl Session {
             _ => self.done(Outcome::Unsent),
         }
     }
+}
+
+/// Siblings that nobody resolves are shown as the set of their values, even if only one of them has a value.
+fn all_values(siblings: &[Version]) -> Option<Value> {
+    let values = siblings.iter().filter_map(|version| version.value.clone());
+    Some(Value::Set(values.collect()))
 }

@@ -3,8 +3,10 @@
 use crate::{
     clock::Stamp,
     id::{Dot, LogPosition, MAX_REPLICAS, ReplicaId, WriteId},
+    tags::Tags,
     value::Value,
 };
+use alloc::boxed::Box;
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use smallvec::SmallVec;
@@ -130,6 +132,9 @@ pub struct Version {
     pub context: VersionVector,
     /// The value; `None` is a tombstone.
     pub value: Option<Value>,
+    /// How often the record had been updated with this write, where the strategy counts that; else 0.
+    #[serde(default)]
+    pub updates: u32,
 }
 
 impl Version {
@@ -146,11 +151,12 @@ impl Version {
     }
 
     /// Forgets the metadata by which conflicts are detected and decided, as when a row is frozen, reloaded or its
-    /// history purged: the version is older than any other ([`Stamp::UNKNOWN`]) and knew of nothing. What comes later
-    /// may still know of it, by its dot.
+    /// history purged: the version is older than any other ([`Stamp::UNKNOWN`]), knew of nothing and counts no updates.
+    /// What comes later may still know of it, by its dot.
     pub fn forget(&mut self) {
         self.stamp = Stamp::UNKNOWN;
         self.context = VersionVector::new();
+        self.updates = 0;
     }
 
     /// Whether the version's metadata were forgotten.
@@ -173,13 +179,15 @@ pub struct Cell {
     pub versions: Versions,
     /// The value that a handler made of the versions, if one did. `Some(None)` is a deletion by a handler.
     pub merged: Option<Option<Value>>,
+    /// The additions to the record, if it is an observed-remove set.
+    pub tags: Option<Box<Tags>>,
 }
 
 impl Cell {
     /// A cell of one version.
     #[must_use]
     pub fn of(version: Version) -> Self {
-        Self { versions: SmallVec::from_iter([version]), merged: None }
+        Self { versions: SmallVec::from_iter([version]), merged: None, tags: None }
     }
 
     /// The one value to show: the merged one, else that of the first version. Siblings have no one value: see

@@ -93,7 +93,7 @@ fn links_that_keep_no_order_lose_no_entry() {
         ],
     );
     facts(
-        unordered(Scope { writes: 3, clients: 1, ..ring(Strategy::Arrival(Arrival {})) }),
+        unordered(Scope { writes: 3, clients: 1, ..ring(Strategy::Arrival(Arrival::default())) }),
         &[("converged", "holds: 2 of 52 states, 9 deep")],
     );
     facts(
@@ -165,7 +165,7 @@ fn cuts_and_healings_add_no_verdict() {
     let unconditional = ring(lww(ClockKind::Wall, LocalWrite::Unconditional));
     let moving = with(ring(hybrid()), |faults| faults.relocations = 1);
     let crashing = with(mesh(wall()), |faults| faults.crashes = 1);
-    for scope in [ring(Strategy::Arrival(Arrival {})), set, skewed, unconditional, moving, crashing] {
+    for scope in [ring(Strategy::Arrival(Arrival::default())), set, skewed, unconditional, moving, crashing] {
         let verdicts = |cuts| {
             let faults = Faults { cuts, ..scope.faults.clone() };
             let world = World::new(Scope { faults, ..scope.clone() }).unwrap();

@@ -150,7 +150,7 @@ fn a_session_that_stays_may_yet_read_an_older_version_than_it_wrote() {
     facts(skewed(wall()), &[("read-your-writes", "violated in 4")]);
     facts(skewed(hybrid()), &[("read-your-writes", "holds: 1200 of 3349 states, 8 deep")]);
     facts(
-        Scope { reads: 2, ..ring(Strategy::Arrival(Arrival {})) },
+        Scope { reads: 2, ..ring(Strategy::Arrival(Arrival::default())) },
         &[
             ("read-your-writes", "holds: 1530 of 2755 states, 8 deep"),
             ("monotonic-reads", "holds: 510 of 2755 states, 8 deep"),

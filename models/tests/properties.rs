@@ -14,19 +14,25 @@ use proptest::{
 use quarrel_models::{
     handler::Handler,
     id::{ClientId, Dot, LinkId, ReplicaId, WriteId},
-    message::{Input, TraceEvent},
+    message::{Entry, Input, Record, TraceEvent},
     operation::{KeyedOperation, Operation},
     replica::{Config, Replica},
     session::{Outcome, SessionInput},
     strategy::{
-        Arrival, HandOver, HomeLeader, LastWriteWins, LocalWrite, OnRead, OnWrite, Reroute, Strategy as Rule,
-        TieRule,
+        Arrival, Crdt, DataType, DeletePolicy, Detection, FirstWriteWins, HandOver, HomeLeader,
+        LastWriteWins, LeaderPriority, LocalWrite, MissingRow, MostUpdates, OnRead, OnWrite, Reroute, Rows,
+        Strategy as Rule, TieRule,
     },
+    tags::Tag,
     topology::{Follower, Graph, Propagation, Topology},
     value::{Key, Value},
+    version::Cell,
 };
 use rig::{Event, Rig};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 const CLIENTS: u32 = 4;
 const LEADERS: usize = 3;
@@ -150,6 +156,27 @@ fn any_calm_schedule() -> impl Strategy<Value = Schedule> {
     prop::collection::vec(any_calm_action(), 1..30).prop_map(Schedule)
 }
 
+/// Writes of which a quarter are deletions, and nothing but the order of deliveries.
+fn any_deleting_schedule() -> impl Strategy<Value = Schedule> {
+    let write = (0..CLIENTS, any::<bool>(), any::<bool>()).prop_map(|(client, one, other)| Action::Begin {
+        client,
+        key: 0,
+        choice: if one && other { 255 } else { 0 },
+        number: 0,
+    });
+    let deliver = (0..12_usize).prop_map(|link| Action::Deliver { link, forth: true, frames: 1 });
+    let action = prop_oneof![2 => write, 3 => deliver, 1 => (1..9_u64).prop_map(|ms| Action::Wait { ms })];
+    prop::collection::vec(action, 1..30).prop_map(Schedule)
+}
+
+fn any_forgetful_schedule() -> impl Strategy<Value = Schedule> {
+    let forgetting = (0..3_usize, any::<bool>()).prop_map(|(replica, collects)| {
+        if collects { Action::Collect { replica } } else { Action::Forget { replica } }
+    });
+    let action = prop_oneof![5 => any_calm_action(), 1 => forgetting];
+    prop::collection::vec(action, 1..30).prop_map(Schedule)
+}
+
 fn any_schedule() -> impl Strategy<Value = Schedule> {
     prop::collection::vec(any_action(), 1..80).prop_map(Schedule)
 }
@@ -200,6 +227,8 @@ struct Run {
     unknown: Vec<KeyedOperation>,
     /// Only one client ever writes a record.
     single_writers: bool,
+    /// Sets of few elements, which are also removed.
+    removes: bool,
     loses_tails: bool,
     forgets: bool,
     /// The write at each dot, as its leader named it.
@@ -222,6 +251,7 @@ impl Run {
             acknowledged: Vec::new(),
             unknown: Vec::new(),
             single_writers: false,
+            removes: false,
             loses_tails: false,
             forgets: false,
             dots: BTreeMap::new(),
@@ -238,6 +268,11 @@ impl Run {
             Handler::Delta if rarely => Operation::Read,
             Handler::Delta => Operation::Add(number),
             Handler::Union if rarely => Operation::Read,
+            Handler::Union if self.removes => match choice % 8 {
+                0..4 => Operation::Insert(number.into()),
+                4..7 => Operation::Remove(number.into()),
+                _ => Operation::Delete,
+            },
             Handler::Union => Operation::Insert(self.unique.into()),
             Handler::Append if rarely => Operation::Delete,
             Handler::Append => Operation::Append(self.unique.into()),
@@ -466,6 +501,91 @@ impl Run {
         Ok(())
     }
 
+    /// All entries that were ever made, by record.
+    fn entries(&self) -> BTreeMap<Key, BTreeMap<Dot, Arc<Entry>>> {
+        let mut entries: BTreeMap<Key, BTreeMap<Dot, Arc<Entry>>> = BTreeMap::new();
+        for replica in self.rig.live() {
+            for record in self.rig.disk(replica.id()) {
+                if let Record::Entry(entry) = record {
+                    let of_record = entries.entry(entry.key.clone()).or_default();
+                    of_record.insert(entry.version.dot, Arc::clone(entry));
+                }
+            }
+        }
+        entries
+    }
+
+    /// A set holds what was added and not taken back, and only what its leader had seen was taken back.
+    fn check_observed_removes(&self) -> Result<(), TestCaseError> {
+        for (key, entries) in self.entries() {
+            let mut added = BTreeSet::new();
+            for entry in entries.values() {
+                for element in entry.version.value.iter().filter_map(Value::as_set).flatten() {
+                    added.insert(Tag { element: element.clone(), write: entry.version.write });
+                }
+            }
+            let left: BTreeSet<Value> = added
+                .iter()
+                .filter(|tag| !entries.values().any(|entry| entry.removes.contains(tag)))
+                .map(|tag| tag.element.clone())
+                .collect();
+            for replica in self.rig.live() {
+                let cell = self.rig.cell(replica.id(), &key);
+                let held = cell.and_then(Cell::value).and_then(Value::as_set).cloned().unwrap_or_default();
+                prop_assert_eq!(&held, &left, "{} at {}", &key, replica.id());
+            }
+            for entry in entries.values() {
+                let seen = |tag: &Tag| {
+                    entries
+                        .values()
+                        .any(|other| other.version.write == tag.write && entry.version.knew(&other.version))
+                };
+                prop_assert!(entry.removes.iter().all(seen), "{:?} removes what it did not know", entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Equal replicas are equal also in what they do not show.
+    fn check_equal_tags(&self) -> Result<(), TestCaseError> {
+        for key in ["k0", "k1"] {
+            let mut tags: Vec<_> = self
+                .rig
+                .live()
+                .map(|replica| self.rig.cell(replica.id(), &key.into())?.tags.clone())
+                .collect();
+            tags.dedup();
+            prop_assert!(tags.len() < 2, "{}: {:?}", key, tags);
+        }
+        Ok(())
+    }
+
+    /// Of every record just those versions are held that no other one knew of.
+    fn check_nothing_but_the_newest(&self) -> Result<(), TestCaseError> {
+        for (key, entries) in self.entries() {
+            let newest: Vec<Dot> = entries
+                .values()
+                .filter(|entry| !entries.values().any(|other| other.version.knew(&entry.version)))
+                .map(|entry| entry.version.dot)
+                .collect();
+            for replica in self.rig.live() {
+                let cell = self.rig.cell(replica.id(), &key);
+                let held: Vec<Dot> =
+                    cell.iter().flat_map(|cell| &cell.versions).map(|held| held.dot).collect();
+                prop_assert_eq!(&held, &newest, "{} at {}", &key, replica.id());
+            }
+        }
+        Ok(())
+    }
+
+    /// Every live replica has applied what the others have.
+    fn check_everything_delivered(&self) -> Result<(), TestCaseError> {
+        let mut applied: Vec<_> = self.rig.live().map(Replica::applied).collect();
+        applied.dedup();
+        prop_assert!(applied.len() < 2, "{applied:?}");
+        Ok(())
+    }
+
     fn check_positions(&self) -> Result<(), TestCaseError> {
         prop_assert_eq!(self.reused, None, "a position is given away twice");
         Ok(())
@@ -494,6 +614,52 @@ fn on_read(handler: Handler) -> Rule {
     Rule::OnRead(OnRead { handler })
 }
 
+fn any_rows() -> impl Strategy<Value = Rows> {
+    let deletes = [DeletePolicy::Tombstone, DeletePolicy::Hard, DeletePolicy::DeleteWins];
+    let missing = [MissingRow::Upsert, MissingRow::Skip, MissingRow::Stall];
+    (prop::sample::select(deletes.to_vec()), prop::sample::select(missing.to_vec()))
+        .prop_map(|(deletes, missing)| Rows { deletes, missing })
+}
+
+fn lww_with(rows: Rows) -> Rule {
+    Rule::Lww(LastWriteWins { rows, ..LastWriteWins::default() })
+}
+
+fn crdt(data_type: DataType) -> Rule {
+    Rule::Crdt(Crdt { data_type })
+}
+
+fn removes(run: &mut Run) {
+    run.removes = true;
+}
+
+fn first_write_wins(detection: Detection) -> Rule {
+    Rule::FirstWriteWins(FirstWriteWins { detection, ..FirstWriteWins::default() })
+}
+
+/// The order is not that of the alphabet, which breaks ties elsewhere.
+fn leader_priority(detection: Detection) -> Rule {
+    Rule::LeaderPriority(LeaderPriority {
+        detection,
+        order: vec![ReplicaId(2), ReplicaId(0)],
+        ..LeaderPriority::default()
+    })
+}
+
+fn most_updates(detection: Detection) -> Rule {
+    Rule::MostUpdates(MostUpdates { detection, ..MostUpdates::default() })
+}
+
+/// Those of the strategies that pick a winner which converge, beside last write wins.
+fn converging_winners() -> impl Strategy<Value = Rule> {
+    prop::sample::select(vec![
+        first_write_wins(Detection::None),
+        leader_priority(Detection::None),
+        most_updates(Detection::None),
+        most_updates(Detection::VersionVectors),
+    ])
+}
+
 fn fenced() -> Rule {
     let hand_over = HandOver::Fenced;
     Rule::HomeLeader(HomeLeader { reroute: Reroute::Follow, hand_over, ..HomeLeader::default() })
@@ -502,8 +668,11 @@ fn fenced() -> Rule {
 /// Any strategy with the kind of operations that fits it.
 fn any_rule() -> impl Strategy<Value = (Rule, Handler)> {
     prop_oneof![
-        Just((Rule::Arrival(Arrival {}), Handler::Latest)),
+        Just((Rule::Arrival(Arrival::default()), Handler::Latest)),
         Just((Rule::Lww(LastWriteWins::default()), Handler::Latest)),
+        Just((first_write_wins(Detection::VersionVectors), Handler::Latest)),
+        Just((leader_priority(Detection::VersionVectors), Handler::Latest)),
+        Just((most_updates(Detection::VersionVectors), Handler::Latest)),
         Just((fenced(), Handler::Latest)),
         Just((
             Rule::HomeLeader(HomeLeader { reroute: Reroute::Forward, ..HomeLeader::default() }),
@@ -513,13 +682,29 @@ fn any_rule() -> impl Strategy<Value = (Rule, Handler)> {
             Rule::HomeLeader(HomeLeader { hand_over: HandOver::Drained, ..HomeLeader::default() }),
             Handler::Latest
         )),
+        any_rows().prop_map(|rows| (Rule::Arrival(Arrival { rows }), Handler::Latest)),
+        any_rows().prop_map(|rows| (lww_with(rows), Handler::Latest)),
+        Just((crdt(DataType::Counter), Handler::Delta)),
+        Just((crdt(DataType::OrSet), Handler::Union)),
+        Just((crdt(DataType::MvRegister), Handler::Latest)),
         handlers().prop_map(|handler| (on_write(handler), handler)),
         handlers().prop_map(|handler| (on_read(handler), handler)),
     ]
 }
 
 fn played(shape: Shape, rule: Rule, handler: Handler, schedule: &Schedule) -> Run {
+    played_with(|_| {}, shape, rule, handler, schedule)
+}
+
+fn played_with(
+    prepare: impl Fn(&mut Run),
+    shape: Shape,
+    rule: Rule,
+    handler: Handler,
+    schedule: &Schedule,
+) -> Run {
     let mut run = Run::new(shape, rule, handler);
+    prepare(&mut run);
     for action in &schedule.0 {
         run.play(action);
     }
@@ -560,6 +745,63 @@ proptest! {
     fn last_write_wins_converges_through_the_merge(shape in any_shape(), schedule in any_schedule()) {
         let run = played(shape, Rule::Lww(LastWriteWins::default()), Handler::Latest, &schedule);
         run.check_convergence()?;
+    }
+
+    #[test]
+    fn a_total_order_of_versions_converges(
+        shape in any_shape(), rule in converging_winners(), schedule in any_schedule()
+    ) {
+        played(shape, rule, Handler::Latest, &schedule).check_convergence()?;
+    }
+
+    /// Whatever waits for its row gets it in the end, since somebody inserted it, and a tombstone is a row.
+    #[test]
+    fn a_log_that_waits_for_a_row_goes_on_in_the_end(
+        shape in any_shape(), deleting in any_deleting_schedule(), schedule in any_schedule()
+    ) {
+        let stalling = lww_with(Rows { missing: MissingRow::Stall, ..Rows::default() });
+        for schedule in [deleting, schedule] {
+            let run = played(shape, stalling.clone(), Handler::Latest, &schedule);
+            run.check_convergence()?;
+            run.check_everything_delivered()?;
+        }
+    }
+
+    #[test]
+    fn an_observed_remove_set_holds_what_was_added_and_not_seen_by_a_removal(
+        shape in any_shape(), schedule in any_schedule(), calm in any_calm_schedule()
+    ) {
+        for (shape, schedule) in [(shape, schedule), (Shape::Mesh, calm)] {
+            let run = played_with(removes, shape, crdt(DataType::OrSet), Handler::Union, &schedule);
+            run.check_convergence()?;
+            run.check_equal_tags()?;
+            run.check_observed_removes()?;
+        }
+    }
+
+    #[test]
+    fn no_acknowledged_insertion_is_lost_by_an_observed_remove_set(shape in any_shape(), schedule in any_schedule()) {
+        played(shape, crdt(DataType::OrSet), Handler::Union, &schedule).check_nothing_lost()?;
+    }
+
+    #[test]
+    fn a_replicated_counter_is_the_sum_of_its_acknowledged_changes(
+        shape in any_shape(), schedule in any_schedule()
+    ) {
+        let run = played(shape, crdt(DataType::Counter), Handler::Delta, &schedule);
+        run.check_convergence()?;
+        run.check_sums()?;
+    }
+
+    #[test]
+    fn a_multi_value_register_holds_the_newest_values_and_no_others(
+        shape in any_shape(), schedule in any_schedule(), calm in any_calm_schedule()
+    ) {
+        for (shape, schedule) in [(shape, schedule), (Shape::Mesh, calm)] {
+            let run = played(shape, crdt(DataType::MvRegister), Handler::Latest, &schedule);
+            run.check_convergence()?;
+            run.check_nothing_but_the_newest()?;
+        }
     }
 
     #[test]
@@ -652,10 +894,21 @@ fn can_fail(
     prepare: impl Fn(&mut Run),
     law: impl Fn(&Run) -> Result<(), TestCaseError>,
 ) -> bool {
+    some_breaks(300, &(any_shape(), any_schedule()), (rule, handler), prepare, law)
+}
+
+/// Whether one of so many schedules breaks the law.
+fn some_breaks(
+    tries: u32,
+    schedules: &impl Strategy<Value = (Shape, Schedule)>,
+    (rule, handler): (Rule, Handler),
+    prepare: impl Fn(&mut Run),
+    law: impl Fn(&Run) -> Result<(), TestCaseError>,
+) -> bool {
     let mut runner = TestRunner::new_with_rng(bounded(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     // Not `runner.run`: it takes a panic for a broken law.
-    (0..300).any(|_| {
-        let (shape, schedule) = (any_shape(), any_schedule()).new_tree(&mut runner).unwrap().current();
+    (0..tries).any(|_| {
+        let (shape, schedule) = schedules.new_tree(&mut runner).unwrap().current();
         let mut run = Run::new(shape, rule.clone(), handler);
         prepare(&mut run);
         for action in &schedule.0 {
@@ -687,11 +940,74 @@ fn the_law_of_convergence_fails_where_a_frame_is_lost_for_good() {
 #[test]
 fn the_law_of_convergence_fails_for_strategies_that_diverge() {
     for rule in [
-        Rule::Arrival(Arrival {}),
+        Rule::Arrival(Arrival::default()),
         lww(TieRule::None, LocalWrite::Merge),
         lww(TieRule::NodeId, LocalWrite::Unconditional),
     ] {
         assert!(can_fail((rule, Handler::Latest), |_| {}, Run::check_convergence));
+    }
+}
+
+#[test]
+fn the_law_of_convergence_fails_where_knowledge_and_comparator_contradict_each_other() {
+    // It takes three writes in a circle, and no fourth one that knows of all: storms blow that over.
+    let calm = (Just(Shape::Mesh), any_calm_schedule());
+    for rule in [first_write_wins(Detection::VersionVectors), leader_priority(Detection::VersionVectors)] {
+        assert!(some_breaks(1000, &calm, (rule, Handler::Latest), |_| {}, Run::check_convergence));
+    }
+    for rule in [first_write_wins(Detection::None), most_updates(Detection::VersionVectors)] {
+        assert!(!some_breaks(1000, &calm, (rule, Handler::Latest), |_| {}, Run::check_convergence));
+    }
+}
+
+#[test]
+fn the_law_of_convergence_fails_where_updates_are_no_longer_counted() {
+    let forgets = |run: &mut Run| run.forgets = true;
+    for rule in [most_updates(Detection::None), most_updates(Detection::VersionVectors)] {
+        assert!(can_fail((rule, Handler::Latest), forgets, Run::check_convergence));
+    }
+}
+
+#[test]
+fn the_laws_of_sets_with_removals_fail_for_a_union_and_where_removals_are_forgotten() {
+    assert!(can_fail((on_write(Handler::Union), Handler::Union), removes, Run::check_observed_removes));
+    let forgets = |run: &mut Run| (run.removes, run.forgets) = (true, true);
+    let calm = (Just(Shape::Mesh), any_forgetful_schedule());
+    for law in [Run::check_observed_removes, Run::check_equal_tags] {
+        assert!(some_breaks(2000, &calm, (crdt(DataType::OrSet), Handler::Union), forgets, law));
+    }
+}
+
+#[test]
+fn the_law_of_the_newest_values_fails_where_one_side_wins() {
+    let lww = (lww(TieRule::NodeId, LocalWrite::Merge), Handler::Latest);
+    assert!(can_fail(lww, |_| {}, Run::check_nothing_but_the_newest));
+    let forgets = |run: &mut Run| run.forgets = true;
+    let calm = (Just(Shape::Mesh), any_forgetful_schedule());
+    let siblings = (crdt(DataType::MvRegister), Handler::Latest);
+    assert!(some_breaks(2000, &calm, siblings, forgets, Run::check_nothing_but_the_newest));
+}
+
+#[test]
+fn the_law_of_convergence_fails_for_other_rows_than_tombstones_and_upserts() {
+    let plain = Rows::default();
+    let storm = (any_shape(), any_deleting_schedule());
+    for rows in [
+        Rows { deletes: DeletePolicy::Hard, ..plain },
+        Rows { deletes: DeletePolicy::DeleteWins, ..plain },
+        Rows { missing: MissingRow::Skip, ..plain },
+    ] {
+        let rule = (lww_with(rows), Handler::Latest);
+        assert!(some_breaks(3000, &storm, rule, |_| {}, Run::check_convergence), "{rows}");
+    }
+}
+
+#[test]
+fn the_law_of_stalled_logs_fails_where_rows_vanish() {
+    let vanishing = lww_with(Rows { deletes: DeletePolicy::Hard, missing: MissingRow::Stall });
+    let storm = (any_shape(), any_deleting_schedule());
+    for law in [Run::check_convergence, Run::check_everything_delivered] {
+        assert!(some_breaks(1000, &storm, (vanishing.clone(), Handler::Latest), |_| {}, law));
     }
 }
 

@@ -128,8 +128,12 @@ fn what_lies_too_deep_is_left_out_of_both() {
 #[test]
 fn what_stands_in_the_way_is_named() {
     let lww = || Strategy::Lww(LastWriteWins::default());
-    let obstacle = |scope: Scope| Reduction::SyncPoints.obstacle(&World::new(scope).unwrap(), &Property::ALL);
+    let quiescent: Vec<Property> =
+        Property::ALL.into_iter().filter(|property| property.waits_for_quiescence()).collect();
+    let obstacle = |scope: Scope| Reduction::SyncPoints.obstacle(&World::new(scope).unwrap(), &quiescent);
     assert_eq!(obstacle(mesh(lww())), None);
+    let all = Reduction::SyncPoints.obstacle(&World::new(mesh(lww())).unwrap(), &Property::ALL);
+    assert_eq!(all, Some(Obstacle::Property));
     assert_eq!(obstacle(Scope::new(lww(), Topology::Ring)), Some(Obstacle::Relays));
     assert_eq!(obstacle(Scope { tokens: true, ..mesh(lww()) }), Some(Obstacle::Tokens));
     assert_eq!(obstacle(mesh(Strategy::Arrival(Default::default()))), Some(Obstacle::Strategy));

@@ -330,6 +330,7 @@ fn describe_trace(trace: &TraceEvent) -> String {
                 Decision::Discarded => "discards",
                 Decision::Merged => "merges",
                 Decision::Sibling => "keeps both",
+                Decision::Skipped => "skips",
             };
             let against = against.map(|other| format!(" against {other}")).unwrap_or_default();
             format!("{verb} {write}{against}{}", if *recorded { ", recorded" } else { "" })
@@ -340,6 +341,9 @@ fn describe_trace(trace: &TraceEvent) -> String {
             format!("cannot resume {link}: {origin} after {after} asked, kept after {kept_after}")
         }
         TraceEvent::Collected { key, write, .. } => format!("forgets that {write} deleted {key}"),
+        TraceEvent::Stalled { key, write, dot } => {
+            format!("stalls {} before {write}: {key} is missing", dot.origin)
+        }
         TraceEvent::Forgot { records } => format!("forgets metadata, records: {records}"),
     }
 }

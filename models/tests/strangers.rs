@@ -13,7 +13,11 @@ use quarrel_models::{
     operation::Operation,
     replica::{Config, Replica},
     session::{Session, SessionInput},
-    strategy::{HandOver, HomeLeader, LastWriteWins, OnRead, OnWrite, Reroute, Strategy as Rule},
+    strategy::{
+        Crdt, DataType, DeletePolicy, HandOver, HomeLeader, LastWriteWins, MissingRow, MostUpdates, OnRead,
+        OnWrite, Reroute, Rows, Strategy as Rule,
+    },
+    tags::Tag,
     topology::{Follower, Graph, Propagation, Topology},
     value::{Key, Value},
     version::{Version, VersionVector},
@@ -87,11 +91,18 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn entry() -> impl Strategy<Value = Arc<Entry>> {
-    let parts = (key(), write(), replica(), number(), any::<i64>(), number(), vector());
+    let parts = (key(), write(), replica(), number(), any::<i64>(), number(), vector(), number());
     (parts, prop::option::of(value()), prop::option::of(value())).prop_map(
-        |((key, write, origin, position, time_us, logical, context), value, before)| {
+        |((key, write, origin, position, time_us, logical, context, updates), value, before)| {
             let (dot, stamp) = (Dot { origin, position }, Stamp { time_us, logical });
-            Arc::new(Entry { key, version: Version { write, dot, stamp, context, value }, before })
+            let removes = before.iter().map(|element| Tag { element: element.clone(), write }).collect();
+            Arc::new(Entry {
+                key,
+                version: Version { write, dot, stamp, context, value, updates },
+                before,
+                removes,
+                update: updates % 2 == 1,
+            })
         },
     )
 }
@@ -155,6 +166,13 @@ fn rule() -> impl Strategy<Value = Rule> {
         Just(home(Reroute::Forward, HandOver::Immediate)),
         Just(home(Reroute::Follow, HandOver::Drained)),
         Just(home(Reroute::Follow, HandOver::Fenced)),
+        Just(Rule::Lww(LastWriteWins {
+            rows: Rows { deletes: DeletePolicy::Hard, missing: MissingRow::Stall },
+            ..LastWriteWins::default()
+        })),
+        Just(Rule::MostUpdates(MostUpdates::default())),
+        prop::sample::select(vec![DataType::Counter, DataType::OrSet, DataType::MvRegister])
+            .prop_map(|data_type| Rule::Crdt(Crdt { data_type })),
         prop::sample::select(&Handler::ALL[..]).prop_map(|handler| Rule::OnWrite(OnWrite { handler })),
         prop::sample::select(&Handler::ALL[..]).prop_map(|handler| Rule::OnRead(OnRead { handler })),
     ]

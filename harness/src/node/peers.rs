@@ -216,8 +216,9 @@ mod tests {
             stamp: Stamp::default(),
             context: VersionVector::new(),
             value: Some(value.clone()),
+            updates: 0,
         };
-        Arc::new(Entry { key: "k".into(), version, before: None })
+        Arc::new(Entry { key: "k".into(), version, before: None, removes: Vec::new(), update: false })
     }
 
     #[tokio::test]

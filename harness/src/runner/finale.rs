@@ -165,7 +165,7 @@ fn conflict_in(line: &[u8]) -> Option<(quarrel_models::value::Key, WriteId, Writ
             match decision {
                 Decision::Discarded => Some((key, write, against)),
                 Decision::Applied => Some((key, against, write)),
-                Decision::Merged | Decision::Sibling => None,
+                Decision::Merged | Decision::Sibling | Decision::Skipped => None,
             }
         }
         _ => None,

@@ -13,8 +13,9 @@ use crate::{
     clock::ClockKind,
     handler::Handler,
     strategy::{
-        Arrival, Fallback, HandOver, HomeLeader, LastWriteWins, LocalWrite, OnRead, OnWrite, Reroute,
-        Strategy, TieRule,
+        Arrival, Crdt, DataType, Detection, Fallback, FirstWriteWins, HandOver, HomeLeader, LastWriteWins,
+        LeaderPriority, LocalWrite, MissingRow, MostUpdates, OnRead, OnWrite, Reroute, Rows, Strategy,
+        TieRule,
     },
     topology::Topology,
 };
@@ -76,8 +77,10 @@ impl fmt::Display for FaultClass {
 pub fn strategies() -> Vec<(Strategy, Workload)> {
     let lww = LastWriteWins::default;
     let home = HomeLeader::default;
+    let missing = |missing| Rows { missing, ..Rows::default() };
+    let crdt = |data_type| Strategy::Crdt(Crdt { data_type });
     let registers = [
-        Strategy::Arrival(Arrival {}),
+        Strategy::Arrival(Arrival::default()),
         Strategy::HomeLeader(HomeLeader { reroute: Reroute::Forward, ..home() }),
         Strategy::HomeLeader(home()),
         Strategy::HomeLeader(HomeLeader { fallback: Fallback::Lww, ..home() }),
@@ -87,13 +90,25 @@ pub fn strategies() -> Vec<(Strategy, Workload)> {
         Strategy::Lww(LastWriteWins { local_write: LocalWrite::Unconditional, ..lww() }),
         Strategy::Lww(LastWriteWins { tie: TieRule::None, ..lww() }),
         Strategy::Lww(LastWriteWins { clock: ClockKind::Hybrid, ..lww() }),
+        Strategy::Lww(LastWriteWins { rows: missing(MissingRow::Skip), ..lww() }),
+        Strategy::Lww(LastWriteWins { rows: missing(MissingRow::Stall), ..lww() }),
+        Strategy::FirstWriteWins(FirstWriteWins::default()),
+        Strategy::FirstWriteWins(FirstWriteWins { detection: Detection::None, ..FirstWriteWins::default() }),
+        Strategy::LeaderPriority(LeaderPriority::default()),
+        Strategy::LeaderPriority(LeaderPriority { detection: Detection::None, ..LeaderPriority::default() }),
+        Strategy::MostUpdates(MostUpdates::default()),
     ];
     let sets = [
         Strategy::Lww(lww()),
         Strategy::OnWrite(OnWrite { handler: Handler::Union }),
         Strategy::OnRead(OnRead { handler: Handler::Union }),
+        crdt(DataType::OrSet),
     ];
-    let counters = [Strategy::Lww(lww()), Strategy::OnWrite(OnWrite { handler: Handler::Delta })];
+    let counters = [
+        Strategy::Lww(lww()),
+        Strategy::OnWrite(OnWrite { handler: Handler::Delta }),
+        crdt(DataType::Counter),
+    ];
     let of = |workload| move |strategy| (strategy, workload);
     let registers = registers.into_iter().map(of(Workload::Register));
     registers

@@ -24,7 +24,13 @@ fn on_write(handler: Handler) -> Strategy {
 }
 
 fn fenced(fallback: Fallback) -> Strategy {
-    Strategy::HomeLeader(HomeLeader { reroute: Reroute::Follow, hand_over: HandOver::Fenced, fallback })
+    let hand_over = HandOver::Fenced;
+    Strategy::HomeLeader(HomeLeader {
+        reroute: Reroute::Follow,
+        hand_over,
+        fallback,
+        ..HomeLeader::default()
+    })
 }
 
 /// Two writes that take no time, on a ring of three leaders with a client each.

@@ -140,7 +140,7 @@ mod tests {
         let acks = |scope| Scope { acknowledgements: Acknowledgements::Delivered, ..scope };
         let of = |workload, scope| Scope { workload, ..scope };
         let scopes = [
-            small(Strategy::Arrival(Arrival {}), ring.clone()),
+            small(Strategy::Arrival(Arrival::default()), ring.clone()),
             small(lww(), all.clone()),
             Scope { writes: 3, clients: 3, ..quick(small(lww(), all.clone())) },
             faulty(skew(), quick(small(Strategy::Lww(careless), ring.clone()))),

@@ -23,7 +23,7 @@ use crate::{
     handler::Handler,
     id::{LinkId, ReplicaId},
     replica::Config,
-    strategy::{OnWrite, Strategy, TieRule},
+    strategy::{OnWrite, Rows, Strategy, TieRule},
 };
 use alloc::{vec, vec::Vec};
 use core::fmt;
@@ -145,11 +145,16 @@ fn obstacle_to_sync_points(scope: &Scope, config: &Config) -> Option<Obstacle> {
 /// leaders, and does nothing about them. Those that are not known to be so are not.
 fn is_blind_to_order(strategy: &Strategy) -> bool {
     match strategy {
-        // Without a tie rule the first of two equal stamps stays.
-        Strategy::Lww(lww) => lww.tie == TieRule::NodeId,
+        // Without a tie rule the first of two equal stamps stays; and rows may be missed, or gone without a trace.
+        Strategy::Lww(lww) => lww.tie == TieRule::NodeId && lww.rows == Rows::default(),
         Strategy::OnWrite(OnWrite { handler }) => matches!(handler, Handler::Union | Handler::Delta),
         Strategy::OnRead(_) => true,
-        Strategy::Arrival(_) | Strategy::HomeLeader(_) => false,
+        Strategy::Arrival(_)
+        | Strategy::HomeLeader(_)
+        | Strategy::FirstWriteWins(_)
+        | Strategy::LeaderPriority(_)
+        | Strategy::MostUpdates(_)
+        | Strategy::Crdt(_) => false,
     }
 }
 

@@ -126,6 +126,7 @@ mod tests {
             stamp: Stamp { time_us: i64::from(position), logical: 0 },
             context: VersionVector::new(),
             value,
+            updates: 0,
         }
     }
 

@@ -9,9 +9,9 @@ use crate::message::{Output, Record, TraceEvent};
 impl Replica {
     /// Forgets every tombstone, as a purge job does whose grace period is over, whatever the peers have seen: each
     /// record of which nothing but deleted versions is held is as if it had never been here. A live record stays with
-    /// all its versions, deleted siblings among them.
+    /// all its versions, deleted siblings among them; but a set forgets the additions that were taken back.
     pub(super) fn collect(&mut self, mut out: Option<&mut Outputs>) {
-        let before = self.store.len();
+        let mut forgot = false;
         self.store.retain(|key, cell| {
             let kept = !cell.is_deleted();
             if let Some(out) = out.as_mut().filter(|_| !kept) {
@@ -20,9 +20,10 @@ impl Replica {
                     out.push(Output::Trace(TraceEvent::Collected { key, write, dot }));
                 }
             }
+            forgot |= !kept || cell.tags.as_mut().is_some_and(|tags| tags.forget_removed() > 0);
             kept
         });
-        if let Some(out) = out.filter(|_| self.store.len() < before) {
+        if let Some(out) = out.filter(|_| forgot) {
             out.push(Output::Persist(Record::Collect));
         }
     }

@@ -40,12 +40,17 @@ impl Replica {
                 (version.dot, version.is_forgotten()).hash(hasher);
             }
             cell.merged.hash(hasher);
+            cell.tags.hash(hasher);
         }
         self.seen.hash(hasher);
         self.homes.hash(hasher);
         self.waiting.hash(hasher);
         if self.config.reserve > 0 {
             (self.position, self.reserved).hash(hasher);
+        }
+        self.stalls.len().hash(hasher);
+        for (origin, stalled) in &self.stalls {
+            (origin, stalled.end()).hash(hasher);
         }
         self.links.iter().filter(|link| link.up).for_each(|link| self.hash_ahead(link, hasher));
     }

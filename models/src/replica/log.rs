@@ -87,8 +87,15 @@ mod tests {
                 stamp: Stamp::default(),
                 context: VersionVector::new(),
                 value: None,
+                updates: 0,
             };
-            log.push(Arc::new(Entry { key: "k".into(), version, before: None }));
+            log.push(Arc::new(Entry {
+                key: "k".into(),
+                version,
+                before: None,
+                removes: Vec::new(),
+                update: false,
+            }));
         }
         log
     }

@@ -5,7 +5,7 @@
 //! strategy decides what each version does to the record. Relays pass on what they applied *and* what they discarded.
 //!
 //! The rooms: `log` the logs by origin, `links` sending and acknowledging, `home` who takes a record's writes, `seen`
-//! idempotency keys, `amnesia` what is forgotten on purpose, `recovery` the way back from the write-ahead log,
+//! idempotency keys, `stall` logs that wait for a row, `amnesia` what is forgotten on purpose, `recovery` the way back from the write-ahead log,
 //! `canonical` what a fingerprint covers.
 
 mod amnesia;
@@ -16,6 +16,7 @@ mod links;
 mod log;
 mod recovery;
 mod seen;
+mod stall;
 
 use crate::{
     clock::{Now, StampClock},
@@ -26,7 +27,7 @@ use crate::{
     },
     mutant::{self, Mutant},
     random::{FNV_OFFSET, fnv1a_step},
-    strategy::{Decision, Incoming, Outcome, Site, Strategy},
+    strategy::{Decision, Incoming, Outcome, Shipment, Site, Strategy},
     topology::Graph,
     value::Key,
     version::{Cell, Version, VersionVector},
@@ -37,6 +38,7 @@ use home::Homes;
 use links::{Greeting, OutLink};
 use log::OriginLog;
 use seen::{Remembered, Seen};
+use stall::Stalls;
 
 /// Where outputs go: the caller's buffer, reused from step to step.
 pub type Outputs = Vec<Output>;
@@ -105,10 +107,9 @@ impl Config {
 
     /// Puts a version into a cell, as the strategy does.
     fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome {
-        let strategy = self.strategy.resolver();
         match self.mutant() {
-            None => strategy.install(cell, incoming, site),
-            Some(mutant) => mutant::install(mutant, strategy, cell, incoming, site),
+            None => self.strategy.install(cell, incoming, site),
+            Some(mutant) => mutant::install(mutant, &self.strategy, cell, incoming, site),
         }
     }
 }
@@ -136,6 +137,7 @@ pub struct Replica {
     seen: Seen,
     homes: Homes,
     waiting: Vec<Waiting>,
+    stalls: Stalls,
     /// The position up to which this leader's log is reserved.
     reserved: LogPosition,
     /// The position before the next write of this leader.
@@ -164,6 +166,7 @@ impl Replica {
             seen: Seen::default(),
             homes: Homes::default(),
             waiting: Vec::new(),
+            stalls: Stalls::new(),
             reserved: 0,
             position: 0,
             config,
@@ -183,6 +186,7 @@ impl Replica {
             Input::Forget => self.forget(Some(out)),
             Input::TakeHome { key } => self.take_home(now, key, out),
         }
+        self.resume_stalled(now, out);
     }
 
     /// Its name.
@@ -336,18 +340,21 @@ impl Replica {
             Ok(value) => value,
             Err(error) => return Reply::Refused(Refusal::Execute(error)),
         };
-        if let Err(error) = self.config.strategy.resolver().accept(value.as_ref()) {
-            return Reply::Refused(Refusal::Execute(error));
-        }
-        let before =
-            if self.config.strategy.resolver().ships_before_image() { current.cloned() } else { None };
+        let shipment = match self.config.strategy.resolver().ship(cell, &request.operation, value) {
+            Ok(shipment) => shipment,
+            Err(error) => return Reply::Refused(Refusal::Execute(error)),
+        };
+        let Shipment { value, before, removes } = shipment;
         let on = cell.map(|cell| cell.versions.iter().map(|held| held.write).collect()).unwrap_or_default();
         let context = self.context_of(request, cell);
+        let update = cell.is_some_and(|cell| !cell.is_deleted());
+        let updates = self.updates_with_one_more(cell);
         let knew = self.applied.clone();
         let dot = self.next_dot(out);
         let stamp = self.clock.stamp(now);
-        let version = Version { write, dot, stamp, context, value };
-        self.apply(Arc::new(Entry { key: request.key.clone(), version, before }), Site::Local, Some(out));
+        let version = Version { write, dot, stamp, context, value, updates };
+        let entry = Entry { key: request.key.clone(), version, before, removes, update };
+        self.apply(Arc::new(entry), Site::Local, Some(out));
         Reply::Written(Written { dot, stamp, knew, on, duplicate: false })
     }
 
@@ -369,6 +376,15 @@ impl Replica {
         }
     }
 
+    /// The number of updates of a record with the one that is about to be made.
+    fn updates_with_one_more(&self, cell: Option<&Cell>) -> u32 {
+        if !self.config.strategy.resolver().counts_updates() {
+            return 0;
+        }
+        let held = cell.iter().flat_map(|cell| &cell.versions).map(|held| held.updates).max();
+        held.unwrap_or(0).saturating_add(1)
+    }
+
     fn next_dot(&mut self, out: &mut Outputs) -> Dot {
         assert!(self.position < LogPosition::MAX, "the log of {} has no position left", self.me);
         self.position += 1;
@@ -388,9 +404,12 @@ impl Replica {
         let strategy = self.config.strategy.resolver();
         let counted = site == Site::Remote && strategy.counts_effects() && self.seen.contains(write);
         self.seen.insert(write, Remembered { dot, stamp, knew: entry.version.context.clone() });
-        let incoming = Incoming { version: entry.version.clone(), before: entry.before.clone(), counted };
+        let incoming = Incoming::of(&entry, counted);
         let cell = self.store.entry(entry.key.clone()).or_default();
         let outcome = self.config.install(cell, incoming, site);
+        if cell.versions.is_empty() {
+            self.store.remove(&entry.key);
+        }
         let event = if counted {
             TraceEvent::Duplicate { write, dot }
         } else {
@@ -444,7 +463,7 @@ impl Replica {
         if !self.acks_due.contains(&from) {
             self.acks_due.push(from);
         }
-        let known = self.applied.get(origin);
+        let known = self.received(origin);
         // A gap means a lost frame: what follows it is sent again. A replica never applies its own writes again.
         if origin == self.me || origin.index() >= self.logs.len() || known < after {
             return;
@@ -457,9 +476,8 @@ impl Replica {
             if self.mistakes(origin, &entry) {
                 continue;
             }
-            if entry.version.dot.origin == origin && entry.version.dot.position > self.applied.get(origin) {
-                self.apply(entry, Site::Remote, Some(out));
-                news = true;
+            if entry.version.dot.origin == origin && entry.version.dot.position > self.received(origin) {
+                news |= self.take_in(from, entry, out);
             }
         }
         if news {
@@ -479,8 +497,7 @@ impl Replica {
         let again = position <= self.applied.get(origin);
         if again && self.config.suffers(Mutant::PositionIgnored) {
             let cell = self.store.entry(entry.key.clone()).or_default();
-            let (version, before) = (entry.version.clone(), entry.before.clone());
-            self.config.install(cell, Incoming { version, before, counted: false }, Site::Remote);
+            self.config.install(cell, Incoming::of(entry, false), Site::Remote);
         }
         false
     }

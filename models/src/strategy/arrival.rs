@@ -1,6 +1,6 @@
 //! No detection: whatever is applied last wins, as in a MySQL ring or with PostgreSQL's `origin = none`.
 
-use super::{Decision, Incoming, Outcome, Resolve, Site};
+use super::{Decision, Incoming, Outcome, Resolve, Rows, Site};
 use crate::{fate::Fate, version::Cell};
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Arrival {}
+pub struct Arrival {
+    /// How rows are deleted and missed.
+    pub rows: Rows,
+}
 
 /// What arrival permits, and a home leader whose fallback is arrival does not.
 const ANYTHING_BUT_VANISHED: &[Fate] = &[
@@ -23,6 +26,10 @@ const ANYTHING_BUT_VANISHED: &[Fate] = &[
 impl Resolve for Arrival {
     fn install(&self, cell: &mut Cell, incoming: Incoming, _site: Site) -> Outcome {
         overwrite(cell, incoming)
+    }
+
+    fn rows(&self) -> Rows {
+        self.rows
     }
 
     fn permits(&self) -> &'static [Fate] {

@@ -3,7 +3,7 @@
 //!
 //! Who is home is the replica's affair ([`crate::replica`]); this file says what happens when two homes wrote.
 
-use super::{Decision, Incoming, Outcome, Resolve, Site, arrival::overwrite};
+use super::{Decision, Incoming, Outcome, Resolve, Rows, Site, arrival::overwrite};
 use crate::{fate::Fate, version::Cell};
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub struct HomeLeader {
     pub hand_over: HandOver,
     /// What happens when a version meets one that it did not know of after all.
     pub fallback: Fallback,
+    /// How rows are deleted and missed.
+    pub rows: Rows,
 }
 
 /// What a leader does with a write to a record whose home is elsewhere.
@@ -77,6 +79,10 @@ impl Resolve for HomeLeader {
             }
             _ => overwrite(cell, incoming),
         }
+    }
+
+    fn rows(&self) -> Rows {
+        self.rows
     }
 
     fn permits(&self) -> &'static [Fate] {

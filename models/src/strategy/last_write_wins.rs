@@ -1,6 +1,6 @@
 //! Last write wins: the version with the latest stamp, by the clocks of the leaders that took the writes.
 
-use super::{Decision, Incoming, Outcome, Resolve, Site, arrival::overwrite};
+use super::{Decision, Incoming, Outcome, Resolve, Rows, Site, arrival::overwrite};
 use crate::{
     clock::ClockKind,
     fate::Fate,
@@ -23,6 +23,8 @@ pub struct LastWriteWins {
     pub local_write: LocalWrite,
     /// Whether replicas log the versions that they discard, so that an operator can find them.
     pub record: bool,
+    /// How rows are deleted and missed.
+    pub rows: Rows,
 }
 
 #[cfg(feature = "schema")]
@@ -84,6 +86,10 @@ impl Resolve for LastWriteWins {
 
     fn clock(&self) -> ClockKind {
         self.clock
+    }
+
+    fn rows(&self) -> Rows {
+        self.rows
     }
 
     fn permits(&self) -> &'static [Fate] {

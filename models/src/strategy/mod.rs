@@ -4,26 +4,41 @@
 //! [`Strategy::resolver`]; scenarios, the schema and the model take it from there.
 
 mod arrival;
+mod crdt;
+mod detection;
+mod first_write_wins;
 mod home_leader;
 mod last_write_wins;
+mod leader_priority;
+mod most_updates;
 mod on_read;
 mod on_write;
+mod rows;
 
 pub use arrival::Arrival;
+pub use crdt::{Crdt, DataType};
+pub use detection::Detection;
+pub use first_write_wins::FirstWriteWins;
 pub use home_leader::{Fallback, HandOver, HomeLeader, Reroute};
 pub use last_write_wins::{LastWriteWins, LocalWrite, TieRule};
+pub use leader_priority::LeaderPriority;
+pub use most_updates::MostUpdates;
 pub use on_read::OnRead;
 pub use on_write::OnWrite;
+pub use rows::{DeletePolicy, MissingRow, Rows};
 
 use crate::{
     clock::ClockKind,
     fate::Fate,
     handler::{Effect, Handler},
     id::WriteId,
-    operation::ExecuteError,
+    message::Entry,
+    operation::{ExecuteError, Operation},
+    tags::Tag,
     value::Value,
     version::{Cell, Version},
 };
+use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +57,14 @@ pub enum Strategy {
     OnWrite(OnWrite),
     /// Concurrent versions are kept side by side until a reader resolves them.
     OnRead(OnRead),
+    /// Of versions in conflict the one with the earliest stamp wins.
+    FirstWriteWins(FirstWriteWins),
+    /// Of versions in conflict the one of the most important leader wins.
+    LeaderPriority(LeaderPriority),
+    /// Of versions in conflict the one with the most updates wins.
+    MostUpdates(MostUpdates),
+    /// Data types whose concurrent operations commute.
+    Crdt(Crdt),
 }
 
 /// Where a version meets the cell.
@@ -59,11 +82,42 @@ pub enum Site {
 pub struct Incoming {
     /// The version.
     pub version: Version,
-    /// The value that the write was made from, where the strategy ships it: see [`Resolve::ships_before_image`].
+    /// The value that the write was made from, where the strategy ships it: see [`Resolve::ship`].
     pub before: Option<Value>,
+    /// The additions to a set that the write takes back, where the strategy ships them.
+    pub removes: Vec<Tag>,
+    /// Whether its leader made it on a row: see [`MissingRow`].
+    pub update: bool,
     /// Whether another copy of the write is counted here already: a retry that two leaders took. Only where
     /// [`Resolve::counts_effects`].
     pub counted: bool,
+}
+
+impl Incoming {
+    pub(crate) fn of(entry: &Entry, counted: bool) -> Self {
+        let Entry { key: _, version, before, removes, update } = entry;
+        let (version, before, removes) = (version.clone(), before.clone(), removes.clone());
+        Self { version, before, removes, update: *update, counted }
+    }
+}
+
+/// What a leader ships of a write beside its identity.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shipment {
+    /// The value of the version; `None` is a tombstone.
+    pub value: Option<Value>,
+    /// The value that the write was made from, where those who apply it need that.
+    pub before: Option<Value>,
+    /// The additions to a set that the write takes back.
+    pub removes: Vec<Tag>,
+}
+
+impl Shipment {
+    /// The value alone.
+    #[must_use]
+    pub const fn of(value: Option<Value>) -> Self {
+        Self { value, before: None, removes: Vec::new() }
+    }
 }
 
 /// What became of a version at one replica.
@@ -78,6 +132,8 @@ pub enum Decision {
     Merged,
     /// It is kept beside what was held.
     Sibling,
+    /// It updates a row that is not there, and was dropped.
+    Skipped,
 }
 
 /// The decision, and the version that it was made against.
@@ -99,21 +155,43 @@ impl Outcome {
     pub(crate) const fn against(decision: Decision, write: WriteId, recorded: bool) -> Self {
         Self { decision, against: Some(write), recorded }
     }
+
+    /// Where effects are added up, an overtaken version still counts.
+    pub(crate) fn merged_if_overtaken(self) -> Self {
+        match self.decision {
+            Decision::Discarded => Self { decision: Decision::Merged, ..self },
+            _ => self,
+        }
+    }
 }
 
 /// What every strategy answers.
 pub trait Resolve {
-    /// Puts a version into the cell, or not. Total and deterministic.
+    /// Puts a version into the cell, or not, by the strategy's own rules: see [`Strategy::install`]. Total and
+    /// deterministic.
     fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome;
+
+    /// How rows are deleted and missed.
+    fn rows(&self) -> Rows {
+        Rows::default()
+    }
 
     /// The clock that stamps writes.
     fn clock(&self) -> ClockKind {
         ClockKind::Wall
     }
 
-    /// Whether replicas ship the value that a write was made from.
-    fn ships_before_image(&self) -> bool {
-        false
+    /// What a leader ships of a write that it has just executed on this cell, with this result.
+    ///
+    /// # Errors
+    /// [`ExecuteError`] if the strategy could not merge such a write with others: then it is refused.
+    fn ship(
+        &self,
+        _cell: Option<&Cell>,
+        _operation: &Operation,
+        value: Option<Value>,
+    ) -> Result<Shipment, ExecuteError> {
+        Ok(Shipment::of(value))
     }
 
     /// Whether applying the same write twice changes the result, so that replicas must tell a retry that two leaders
@@ -122,12 +200,9 @@ pub trait Resolve {
         false
     }
 
-    /// Whether a leader may take this value.
-    ///
-    /// # Errors
-    /// [`ExecuteError::WrongKind`] if the strategy could not merge it with others.
-    fn accept(&self, _value: Option<&Value>) -> Result<(), ExecuteError> {
-        Ok(())
+    /// Whether versions carry the number of updates of their record.
+    fn counts_updates(&self) -> bool {
+        false
     }
 
     /// The losing fates that the strategy's contract permits.
@@ -144,7 +219,17 @@ pub trait Resolve {
 
 impl Strategy {
     /// The names of all strategies, as scenarios spell them.
-    pub const NAMES: [&'static str; 5] = ["arrival", "home-leader", "lww", "on-write", "on-read"];
+    pub const NAMES: [&'static str; 9] = [
+        "arrival",
+        "home-leader",
+        "lww",
+        "on-write",
+        "on-read",
+        "first-write-wins",
+        "leader-priority",
+        "most-updates",
+        "crdt",
+    ];
 
     /// The implementation.
     #[must_use]
@@ -155,7 +240,17 @@ impl Strategy {
             Self::Lww(strategy) => strategy,
             Self::OnWrite(strategy) => strategy,
             Self::OnRead(strategy) => strategy,
+            Self::FirstWriteWins(strategy) => strategy,
+            Self::LeaderPriority(strategy) => strategy,
+            Self::MostUpdates(strategy) => strategy,
+            Self::Crdt(strategy) => strategy,
         }
+    }
+
+    /// Puts a version into the cell, or not. An empty cell afterwards is no record. Total and deterministic.
+    pub fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome {
+        let strategy = self.resolver();
+        strategy.rows().install(strategy, cell, incoming, site)
     }
 
     /// The strategy's name, as scenarios spell it.
@@ -167,6 +262,10 @@ impl Strategy {
             Self::Lww(_) => "lww",
             Self::OnWrite(_) => "on-write",
             Self::OnRead(_) => "on-read",
+            Self::FirstWriteWins(_) => "first-write-wins",
+            Self::LeaderPriority(_) => "leader-priority",
+            Self::MostUpdates(_) => "most-updates",
+            Self::Crdt(_) => "crdt",
         }
     }
 
@@ -176,22 +275,39 @@ impl Strategy {
         if let Self::OnRead(on_read) = self { Some(on_read.handler) } else { None }
     }
 
-    /// The handler that makes one value of concurrent versions, wherever it runs; none where one version wins.
+    /// The handler that makes one value of concurrent versions, wherever it runs; none where one version wins, and
+    /// where the data type itself knows how.
     #[must_use]
     pub const fn handler(&self) -> Option<Handler> {
         match self {
             Self::OnWrite(on_write) => Some(on_write.handler),
             Self::OnRead(on_read) => Some(on_read.handler),
-            Self::Arrival(_) | Self::HomeLeader(_) | Self::Lww(_) => None,
+            Self::Arrival(_)
+            | Self::HomeLeader(_)
+            | Self::Lww(_)
+            | Self::FirstWriteWins(_)
+            | Self::LeaderPriority(_)
+            | Self::MostUpdates(_)
+            | Self::Crdt(_) => None,
         }
     }
 
     /// Whether an effect of this kind survives every conflict.
     #[must_use]
     pub const fn keeps(&self, effect: Effect) -> bool {
-        match self.handler() {
-            Some(handler) => handler.keeps(effect),
-            None => false,
+        match (self, self.handler()) {
+            (Self::Crdt(crdt), _) => crdt.data_type.keeps(effect),
+            (_, Some(handler)) => handler.keeps(effect),
+            (_, None) => false,
+        }
+    }
+
+    /// Whether one value is made of concurrent versions, wherever that happens: then no version beats another one.
+    #[must_use]
+    pub const fn merges(&self) -> bool {
+        match self {
+            Self::Crdt(crdt) => crdt.data_type.merges(),
+            _ => self.handler().is_some(),
         }
     }
 
@@ -211,7 +327,12 @@ impl fmt::Display for Strategy {
             }
         }
         let variant = alloc::format!("{}", Variant(self.resolver()));
+        let rows = alloc::format!("{}", self.resolver().rows());
         f.write_str(self.name())?;
-        if variant.is_empty() { Ok(()) } else { write!(f, " ({variant})") }
+        match (variant.as_str(), rows.as_str()) {
+            ("", "") => Ok(()),
+            ("", words) | (words, "") => write!(f, " ({words})"),
+            (variant, rows) => write!(f, " ({variant}, {rows})"),
+        }
     }
 }

@@ -4,11 +4,11 @@
 //! and the merged value is a function of them alone: replicas that hold equal versions show equal values, whatever the
 //! order in which the versions came.
 
-use super::{Decision, Incoming, Outcome, Resolve, Site};
+use super::{Decision, Incoming, Outcome, Resolve, Shipment, Site};
 use crate::{
     fate::Fate,
     handler::{Handler, accumulate},
-    operation::ExecuteError,
+    operation::{ExecuteError, Operation},
     value::Value,
     version::Cell,
 };
@@ -35,22 +35,24 @@ impl Resolve for OnWrite {
         outcome
     }
 
-    fn ships_before_image(&self) -> bool {
-        self.handler == Handler::Delta
+    fn ship(
+        &self,
+        cell: Option<&Cell>,
+        _operation: &Operation,
+        value: Option<Value>,
+    ) -> Result<Shipment, ExecuteError> {
+        if self.handler != Handler::Delta {
+            return Ok(Shipment::of(value));
+        }
+        if let Some(found) = value.as_ref().filter(|value| value.as_int().is_none()) {
+            let needed = SmolStr::new_static("an integer");
+            return Err(ExecuteError::WrongKind { needed, found: SmolStr::new_static(found.kind()) });
+        }
+        Ok(Shipment { before: cell.and_then(Cell::value).cloned(), ..Shipment::of(value) })
     }
 
     fn counts_effects(&self) -> bool {
         self.handler == Handler::Delta
-    }
-
-    fn accept(&self, value: Option<&Value>) -> Result<(), ExecuteError> {
-        match value {
-            Some(found) if self.handler == Handler::Delta => found.as_int().map(|_| ()).ok_or_else(|| {
-                let needed = SmolStr::new_static("an integer");
-                ExecuteError::WrongKind { needed, found: SmolStr::new_static(found.kind()) }
-            }),
-            _ => Ok(()),
-        }
     }
 
     fn permits(&self) -> &'static [Fate] {
@@ -81,8 +83,8 @@ pub(super) fn keep_unknown(cell: &mut Cell, incoming: Incoming, beside: Decision
 
 /// Changes are added whether or not there is a conflict, so the running sum is kept as the merged value. A record whose
 /// versions are all deleted is gone, unless something is left of its sum.
-fn add_change(cell: &mut Cell, incoming: Incoming) -> Outcome {
-    let Incoming { version, before, counted } = &incoming;
+pub(super) fn add_change(cell: &mut Cell, incoming: Incoming) -> Outcome {
+    let Incoming { version, before, counted, .. } = &incoming;
     // The second copy of a write adds nothing; but it is held and overtaken like the first, so that all replicas hold
     // the same, whichever copy came first.
     let after = if *counted { before.as_ref() } else { version.value.as_ref() };
@@ -90,9 +92,5 @@ fn add_change(cell: &mut Cell, incoming: Incoming) -> Outcome {
     let outcome = keep_unknown(cell, incoming, Decision::Merged);
     let deleted = sum == 0 && cell.versions.iter().all(|held| held.value.is_none());
     cell.merged = Some((!deleted).then_some(Value::Int(sum)));
-    match outcome.decision {
-        // A change that was overtaken still counts.
-        Decision::Discarded => Outcome { decision: Decision::Merged, ..outcome },
-        _ => outcome,
-    }
+    outcome.merged_if_overtaken()
 }

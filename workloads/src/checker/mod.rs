@@ -66,6 +66,7 @@ impl Evidence<'_> {
             stamp: held.stamp,
             context: VersionVector::new(),
             value: held.value.clone(),
+            updates: 0,
         };
         match self.strategy.read_handler() {
             Some(handler) if view.has_siblings() => {

@@ -1,9 +1,15 @@
 //! What the environment and the command line can change of a scenario: one line per setting.
 
-use super::{Durability, Scenario, Span, validate::handlers_for};
+use super::{
+    Durability, Scenario, Span,
+    validate::{data_type_for, handlers_for},
+};
 use quarrel_models::{
     id::ReplicaId,
-    strategy::{Arrival, HomeLeader, LastWriteWins, OnRead, OnWrite, Strategy},
+    strategy::{
+        Arrival, Crdt, DataType, FirstWriteWins, HomeLeader, LastWriteWins, LeaderPriority, MostUpdates,
+        OnRead, OnWrite, Strategy,
+    },
     topology::{Follower, Topology},
 };
 
@@ -84,7 +90,7 @@ settings! {
     "When a write is acknowledged: fsync, os or none."
     durability: Durability, "--durability", "QUARREL_DURABILITY" => "cluster.durability",
         |s, durability| s.cluster.durability = durability;
-    "The conflict strategy in its plain form: arrival, home-leader, lww, on-write or on-read."
+    "The conflict strategy in its plain form, such as lww, on-write or first-write-wins."
     strategy: StrategyName, "--strategy", "QUARREL_STRATEGY" => "strategy", set_strategy;
     "The number of clients."
     clients: u32, "--clients", "QUARREL_CLIENTS" => "clients.count", |s, count| s.clients.count = count;
@@ -148,6 +154,13 @@ fn set_strategy(scenario: &mut Scenario, StrategyName(name): StrategyName) {
         "arrival" => Strategy::Arrival(Arrival::default()),
         "home-leader" => Strategy::HomeLeader(HomeLeader::default()),
         "lww" => Strategy::Lww(LastWriteWins::default()),
+        "first-write-wins" => Strategy::FirstWriteWins(FirstWriteWins::default()),
+        "leader-priority" => Strategy::LeaderPriority(LeaderPriority::default()),
+        "most-updates" => Strategy::MostUpdates(MostUpdates::default()),
+        // Where no type fits, the check of the scenario says so.
+        "crdt" => Strategy::Crdt(Crdt {
+            data_type: data_type_for(&scenario.workload).unwrap_or(DataType::MvRegister),
+        }),
         "on-write" => Strategy::OnWrite(OnWrite { handler: handler(false) }),
         _ => Strategy::OnRead(OnRead { handler: handler(true) }),
     };

@@ -56,6 +56,16 @@ bad! {
     a_replica_that_does_not_exist: with("[nemesis.kill]\nreplica = \"F\"\nat = [\"1s\"]\ndown = \"1s\"");
     a_clock_of_a_follower:
         with("[cluster]\nfollowers = [{ of = [\"A\"] }]\n[nemesis.clock]\nreplica = \"D\"\nby = \"1s\"");
+    a_priority_of_strangers:
+        "name = \"x\"\n[strategy.leader-priority]\norder = [\"C\", \"E\", \"C\"]\n[workload.register]\n";
+    a_data_type_that_does_not_fit:
+        "name = \"x\"\n[strategy.crdt]\ntype = \"or-set\"\n[workload.counter]\n";
+    a_calendar_without_a_data_type:
+        "name = \"x\"\n[strategy.crdt]\ntype = \"or-set\"\n[workload.calendar]\n";
+    a_deletion_that_wins_nothing:
+        "name = \"x\"\n[strategy.most-updates]\ndetection = \"none\"\nrows = { deletes = \"delete-wins\" }\n[workload.register]\n";
+    an_arrival_that_detects: "name = \"x\"\n[strategy.arrival.rows]\ndeletes = \"delete-wins\"\n[workload.register]\n";
+    rows_of_a_merge: "name = \"x\"\n[strategy.on-write]\nhandler = \"latest\"\n[strategy.on-write.rows]\ndeletes = \"hard\"\n[workload.register]\n";
     a_handler_that_does_not_fit: "name = \"x\"\n[strategy.on-write]\nhandler = \"delta\"\n[workload.register]\n";
     a_reader_that_adds_changes: "name = \"x\"\n[strategy.on-read]\nhandler = \"delta\"\n[workload.counter]\n";
     several_mistakes_at_once: with("[clients]\ncount = 0\nrate = -1\n[cluster.link]\nloss_ppm = 2000000");
@@ -101,7 +111,7 @@ fn the_parts_of_the_tour_differ_in_nothing_but_strategy_and_contract() {
         let of = scenario.strategy.clone();
         (scenario.name, scenario.about) = Default::default();
         scenario.contract = Contract::default();
-        scenario.strategy = Strategy::Arrival(quarrel_models::strategy::Arrival {});
+        scenario.strategy = Strategy::Arrival(quarrel_models::strategy::Arrival::default());
         (scenario, of)
     };
     let (first, _) = part(TOUR[0]);
@@ -161,6 +171,17 @@ fn another_strategy_gets_the_handler_that_fits() {
     let resolved = Resolved::resolve("small.toml", SMALL, &Overrides::default(), &flags, TEST_MARKS).unwrap();
     assert_eq!(resolved.scenario.strategy.to_string(), "on-write (union)");
     assert_eq!(resolved.origin("strategy.on-write.handler"), Origin::Flag("--strategy"));
+}
+
+#[test]
+fn every_strategy_can_be_asked_for_by_its_name() {
+    for name in Strategy::NAMES {
+        let strategy = <StrategyName as FromText>::from_text(name).ok();
+        let flags = Overrides { strategy, ..Overrides::default() };
+        let none = Overrides::default();
+        let resolved = Resolved::resolve("small.toml", SMALL, &none, &flags, TEST_MARKS).unwrap();
+        assert_eq!(resolved.scenario.strategy.name(), name);
+    }
 }
 
 #[test]

@@ -309,7 +309,7 @@ impl<'c, 'a> Rules<'c, 'a> {
     /// An effect against the write that went on without it.
     fn against_effect(&self, number: u32, winner: u32) -> Outcome {
         // Where handlers merge, an effect is never beaten by a version, only dropped at a merge with one.
-        if self.case.evidence.strategy.handler().is_some() {
+        if self.case.evidence.strategy.merges() {
             self.dropped_at_a_merge(number, winner)
         } else {
             self.against(number, winner)

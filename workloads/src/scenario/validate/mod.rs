@@ -6,8 +6,10 @@ mod clients;
 mod cluster;
 mod contract;
 mod nemesis;
+mod strategy;
 mod workload;
 
+pub use strategy::data_type_for;
 pub use workload::handlers_for;
 
 use super::{Scenario, problem::Problem};
@@ -22,6 +24,7 @@ pub fn validate(scenario: &Scenario, marks: &[&str]) -> Vec<Problem> {
     let mut problems = Problems::default();
     check_name(scenario, &mut problems);
     let graph = cluster::check(&scenario.cluster, &mut problems);
+    strategy::check(scenario, &mut problems);
     workload::check(scenario, &mut problems);
     clients::check(scenario, &mut problems);
     if let Some(graph) = graph {
