@@ -150,6 +150,26 @@ impl World {
         (0..self.laws.slots()).map(|slot| engine.view(state).issued_at(slot).cloned().map(Arc::new)).collect()
     }
 
+    /// The write of a slot that was begun: its name, and what it asked.
+    #[must_use]
+    pub fn asked(&self, slot: usize, issued: &Issued) -> (WriteId, KeyedOperation) {
+        let workload = self.laws.scope.workload;
+        let erasure = issued.erases.and_then(|of| workload.erasure(usize::from(of)));
+        let operation = erasure.unwrap_or_else(|| workload.operation(slot));
+        let key = Key::new_static(KEYS[usize::from(issued.key)]);
+        (self.laws.write_of(slot), KeyedOperation { key, operation })
+    }
+
+    /// The writes whose versions a client has read of its own accord.
+    #[must_use]
+    pub fn seen(&self, state: &State, client: ClientId) -> Vec<WriteId> {
+        let seen = self.engine().view(state).client(client).witnessed.seen;
+        (0..self.laws.slots())
+            .filter(|slot| seen >> slot & 1 == 1)
+            .map(|slot| self.laws.write_of(slot))
+            .collect()
+    }
+
     /// Where a client is.
     #[must_use]
     pub fn client_at(&self, state: &State, client: ClientId) -> ReplicaId {
