@@ -313,7 +313,7 @@ impl<'a> Engine<'a> {
     }
 
     fn change(&mut self, state: State) -> Change<'_> {
-        Change { laws: self.laws, tables: &mut self.tables, state }
+        Change { laws: self.laws, tables: &mut self.tables, state, touched: 0 }
     }
 
     pub(super) fn initial(&mut self) -> State {
@@ -381,6 +381,8 @@ struct Change<'a> {
     laws: &'a Laws,
     tables: &'a mut Tables,
     state: State,
+    /// The nodes that are not what they were, a bit each: their classes are to be told anew.
+    touched: u32,
 }
 
 impl Change<'_> {
@@ -396,7 +398,9 @@ impl Change<'_> {
                 }
             }
             Action::Deliver { link } => {
-                let input = self.change_wire(link, |wire| wire.forth.remove(0));
+                let place = usize::from(self.laws.place(link));
+                let (input, rest) = self.tables.first_of(self.state.wire(place));
+                self.state.set_wire(place, rest);
                 self.feed(link.to, input);
             }
             Action::Acknowledge { link } => {
@@ -422,11 +426,18 @@ impl Change<'_> {
 
     /// The state, once all of it has been changed.
     fn done(mut self) -> State {
-        for replica in self.laws.config.graph.replicas() {
+        while self.touched != 0 {
+            let replica = ReplicaId::from_index(self.touched.trailing_zeros() as usize);
             let class = self.tables.class(self.state.node(replica));
             self.state.set_class(replica, class);
+            self.touched &= self.touched - 1;
         }
         self.state
+    }
+
+    fn set_node(&mut self, replica: ReplicaId, node: Id<Node>) {
+        self.state.set_node(replica, node);
+        self.touched |= 1 << replica.0;
     }
 
     // Parts: each is taken out, changed, and the changed one put in its place.
@@ -442,7 +453,8 @@ impl Change<'_> {
     fn change_node<R>(&mut self, replica: ReplicaId, change: impl FnOnce(&mut Node) -> R) -> R {
         let mut node = *self.view().node(replica);
         let result = change(&mut node);
-        self.state.set_node(replica, self.tables.nodes.id(node));
+        let node = self.tables.nodes.id(node);
+        self.set_node(replica, node);
         result
     }
 
@@ -491,7 +503,7 @@ impl Change<'_> {
     fn step(&mut self, at: ReplicaId, input: Id<Input>) -> bool {
         let tick = self.tables.made[self.state.made()].count;
         let effect = self.tables.effect(self.laws, self.state.node(at), input, tick);
-        self.state.set_node(at, effect.node);
+        self.set_node(at, effect.node);
         for wish in effect.wishes() {
             self.carry_out(at, self.tables.wish(wish));
         }
@@ -506,7 +518,9 @@ impl Change<'_> {
             }
             Wish::Forth { place, input } => {
                 if self.is_open(place) {
-                    self.change_wire_at(usize::from(place), |wire| wire.forth.push(input));
+                    let place = usize::from(place);
+                    let longer = self.tables.with_last(self.state.wire(place), input);
+                    self.state.set_wire(place, longer);
                 }
             }
             Wish::Back { place, input } => {
