@@ -196,7 +196,7 @@ fn siblings_lose_nothing_even_when_clients_move_with_a_request_under_way() {
     );
     facts(
         in_flight(Scope { faults: Faults::default(), ..siblings() }),
-        &[("nothing-lost", "holds: 439 of 5623 states, 14 deep")],
+        &[("nothing-lost", "holds: 413 of 5473 states, 14 deep")],
     );
 }
 

@@ -9,13 +9,20 @@ use quarrel_models::{
     },
     handler::Handler,
     strategy::{LastWriteWins, OnRead, OnWrite, Strategy},
-    topology::Topology,
+    topology::{Propagation, Topology},
 };
 use std::collections::BTreeMap;
 
-fn reduced() -> Limits {
-    Limits { reductions: Reductions::ALL, ..Limits::default() }
+fn with(reductions: Reductions) -> Limits {
+    Limits { reductions, ..Limits::default() }
 }
+
+/// Each reduction alone, and both.
+const CHOICES: [Reductions; 3] = [
+    Reductions { sync_points: true, symmetry: false },
+    Reductions { sync_points: false, symmetry: true },
+    Reductions::ALL,
+];
 
 /// What was found in a few words, such as `violated in 7`.
 fn words(verdict: &Verdict) -> String {
@@ -37,20 +44,23 @@ fn replays(scope: &Scope, property: Property, verdict: &Verdict) {
     assert_eq!(property.judge(&world, &state), Judgement::Violated, "{property} of {scope:?}");
 }
 
-/// Compares both searches; tells how many states each met, if the reduction applies.
-fn agree(scope: &Scope, properties: &[Property]) -> Option<(usize, usize)> {
-    let few = explore(&World::new(scope.clone()).unwrap(), properties, reduced());
-    if few.reductions.is_empty() {
-        assert!(!few.obstacles.is_empty(), "what is not applied has a reason");
-        return None;
-    }
+/// Compares all searches. Tells how many states the whole one met, and how many the others where they leave any out.
+fn agree(scope: &Scope, properties: &[Property]) -> (usize, [Option<usize>; 3]) {
     let all = explore(&World::new(scope.clone()).unwrap(), properties, Limits::default());
     assert!(all.reductions.is_empty() && all.obstacles.is_empty());
-    for ((&property, few), all) in properties.iter().zip(&few.verdicts).zip(&all.verdicts) {
-        assert_eq!(words(few), words(all), "{property} of {scope:?}");
-        replays(scope, property, few);
-    }
-    Some((few.states, all.states))
+    let fewer = CHOICES.map(|reductions| {
+        let few = explore(&World::new(scope.clone()).unwrap(), properties, with(reductions));
+        if few.reductions.is_empty() {
+            assert!(!few.obstacles.is_empty(), "what is not applied has a reason");
+            return None;
+        }
+        for ((&property, few), all) in properties.iter().zip(&few.verdicts).zip(&all.verdicts) {
+            assert_eq!(words(few), words(all), "{property} of {scope:?} with {reductions:?}");
+            replays(scope, property, few);
+        }
+        Some(few.states)
+    });
+    (all.states, fewer)
 }
 
 /// The cells as they are; for a debug build with two writes instead of three.
@@ -63,26 +73,29 @@ fn cells_in_reach() -> Vec<Cell> {
 }
 
 #[test]
-fn all_cells_of_the_matrix_agree_where_the_reduction_applies() {
-    let (mut applied, mut sizes, mut obstacles) = (0, (0, 0), BTreeMap::<String, usize>::new());
+fn all_cells_of_the_matrix_agree_where_a_reduction_applies() {
+    let mut applied = [(0, 0, 0); 3];
+    let mut obstacles = BTreeMap::<String, usize>::new();
     for cell in cells_in_reach() {
         let properties: Vec<Property> = cell.properties().collect();
-        match agree(&cell.scope, &properties) {
-            Some((few, all)) => {
-                applied += 1;
-                sizes = (sizes.0 + few, sizes.1 + all);
+        let (all, fewer) = agree(&cell.scope, &properties);
+        for (few, (times, of, left)) in fewer.into_iter().zip(&mut applied) {
+            if let Some(few) = few {
+                (*times, *of, *left) = (*times + 1, *of + all, *left + few);
             }
-            None => {
-                let world = World::new(cell.scope.clone()).unwrap();
-                let obstacle = Reduction::SyncPoints.obstacle(&world, &properties).unwrap();
-                *obstacles.entry(obstacle.to_string()).or_default() += 1;
+        }
+        let world = World::new(cell.scope.clone()).unwrap();
+        for reduction in Reduction::ALL {
+            if let Some(obstacle) = reduction.obstacle(&world, &properties) {
+                *obstacles.entry(format!("{reduction}: {obstacle}")).or_default() += 1;
             }
         }
     }
-    let (few, all) = sizes;
-    assert!(applied >= 20, "the reduction was applied {applied} times");
-    assert!(few * 3 < all, "{few} of {all} states are no reduction");
-    assert!(obstacles.len() >= 3, "{obstacles:?}");
+    let [sync_points, symmetry, both] = applied;
+    assert!(sync_points.0 >= 20 && sync_points.1 > 3 * sync_points.2, "{applied:?}");
+    assert!(symmetry.0 >= 40 && symmetry.1 > 2 * symmetry.2, "{applied:?}");
+    assert!(both.0 > symmetry.0, "{applied:?}");
+    assert!(obstacles.len() >= 5, "{obstacles:?}");
 }
 
 fn mesh(strategy: Strategy) -> Scope {
@@ -100,8 +113,37 @@ fn larger_worlds_with_several_faults_agree() {
     for (strategy, workload) in strategies {
         let scope = Scope { workload, faults: faults.clone(), ..mesh(strategy) };
         let writes = if cfg!(debug_assertions) { 2 } else { 3 };
-        let (few, all) = agree(&Scope { writes, ..scope }, &Property::ALL[..10]).unwrap();
-        assert!(few * 3 < all, "{few} of {all}");
+        let (all, [few, ..]) = agree(&Scope { writes, ..scope }, &Property::ALL[..10]);
+        assert!(few.unwrap() * 3 < all, "{few:?} of {all}");
+    }
+}
+
+/// Rings, relays, tokens, deaths, requests left behind: all that makes leaders no less alike.
+#[test]
+fn symmetric_worlds_agree() {
+    let none = Faults::default;
+    let lww = || Strategy::Lww(LastWriteWins::default());
+    let arrival = || Strategy::Arrival(Default::default());
+    let of = |strategy, topology| Scope { writes: 2, overlap: false, ..Scope::new(strategy, topology) };
+    let moves = Faults { relocations: 1, in_flight: true, ..none() };
+    let loses = Faults { relocations: 1, loses_token: true, ..none() };
+    let crash = Faults { crashes: 1, ..none() };
+    let relay = Propagation::Relay;
+    let scopes = [
+        (3, of(arrival(), Topology::Ring)),
+        (6, Scope { overlap: true, ..of(arrival(), Topology::AllToAll) }),
+        (2, Scope { clients: 2, ..of(lww(), Topology::AllToAll) }),
+        (2, Scope { clients: 1, writes: 3, ..of(arrival(), Topology::AllToAll) }),
+        (3, Scope { overlap: true, faults: moves, ..of(lww(), Topology::Ring) }),
+        (6, Scope { tokens: true, faults: loses, ..of(lww(), Topology::AllToAll) }),
+        (6, Scope { propagation: relay, faults: crash, ..of(lww(), Topology::AllToAll) }),
+        (24, Scope { leaders: 4, clients: 4, ..of(arrival(), Topology::AllToAll) }),
+    ];
+    for (order, scope) in scopes {
+        let (all, [_, few, _]) = agree(&scope, &Property::ALL[..10]);
+        let few = few.unwrap();
+        assert!(few * order >= all, "{few} orbits of at most {order} states are fewer than {all}: {scope:?}");
+        assert!(few * (order + 1) <= all * 2, "{few} of {all} states are no reduction: {scope:?}");
     }
 }
 
@@ -116,7 +158,7 @@ fn what_lies_too_deep_is_left_out_of_both() {
     };
     let mut seen = BTreeMap::<Vec<String>, usize>::new();
     for depth in 0..12 {
-        let few = words_of(depth, reduced());
+        let few = words_of(depth, with(Reductions::ALL));
         assert_eq!(few, words_of(depth, Limits::default()), "{depth} deep");
         *seen.entry(few).or_default() += 1;
     }
@@ -128,15 +170,29 @@ fn what_lies_too_deep_is_left_out_of_both() {
 #[test]
 fn what_stands_in_the_way_is_named() {
     let lww = || Strategy::Lww(LastWriteWins::default());
+    let arrival = || Strategy::Arrival(Default::default());
+    let home = || Strategy::HomeLeader(Default::default());
     let quiescent: Vec<Property> =
         Property::ALL.into_iter().filter(|property| property.waits_for_quiescence()).collect();
-    let obstacle = |scope: Scope| Reduction::SyncPoints.obstacle(&World::new(scope).unwrap(), &quiescent);
-    assert_eq!(obstacle(mesh(lww())), None);
+    let obstacles = |scope: Scope| {
+        let world = World::new(scope).unwrap();
+        Reduction::ALL.map(|reduction| reduction.obstacle(&world, &quiescent))
+    };
     let all = Reduction::SyncPoints.obstacle(&World::new(mesh(lww())).unwrap(), &Property::ALL);
     assert_eq!(all, Some(Obstacle::Property));
-    assert_eq!(obstacle(Scope::new(lww(), Topology::Ring)), Some(Obstacle::Relays));
-    assert_eq!(obstacle(Scope { tokens: true, ..mesh(lww()) }), Some(Obstacle::Tokens));
-    assert_eq!(obstacle(mesh(Strategy::Arrival(Default::default()))), Some(Obstacle::Strategy));
-    let crash = Faults { crashes: 1, ..Faults::default() };
-    assert_eq!(obstacle(Scope { faults: crash, ..mesh(lww()) }), Some(Obstacle::Faults));
+    assert_eq!(obstacles(Scope { keys: 2, ..mesh(lww()) }), [None, Some(Obstacle::Workload)]);
+    let faulty = |faults| Scope { faults, ..mesh(lww()) };
+    let none = Faults::default;
+    let ring = |clients| Scope { clients, ..Scope::new(lww(), Topology::Ring) };
+    assert_eq!(obstacles(mesh(lww())), [None, None]);
+    assert_eq!(obstacles(ring(3)), [Some(Obstacle::Relays), None]);
+    assert_eq!(obstacles(ring(2)), [Some(Obstacle::Relays), Some(Obstacle::Lopsided)]);
+    assert_eq!(obstacles(Scope { tokens: true, ..mesh(lww()) }), [Some(Obstacle::Tokens), None]);
+    assert_eq!(obstacles(mesh(arrival())), [Some(Obstacle::Strategy), None]);
+    assert_eq!(obstacles(mesh(home())), [Some(Obstacle::Strategy); 2]);
+    assert_eq!(obstacles(faulty(Faults { crashes: 1, ..none() })), [Some(Obstacle::Faults), None]);
+    assert_eq!(obstacles(faulty(Faults { restarts: 1, ..none() })), [Some(Obstacle::Faults); 2]);
+    let skew = Faults { offsets_ms: vec![-1], clock_changes: 1, ..none() };
+    assert_eq!(obstacles(faulty(skew)), [None, Some(Obstacle::Ties)]);
+    assert_eq!(obstacles(Scope { leaders: 6, ..mesh(lww()) }), [None, Some(Obstacle::Size)]);
 }

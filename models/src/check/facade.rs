@@ -186,7 +186,7 @@ pub fn explore(world: &World, properties: &[Property], limits: Limits) -> Explor
     }
     let mut findings: Vec<Finding> = properties.iter().map(|_| Finding::default()).collect();
     let mut open = properties.len();
-    let mut search = Search::new(world.engine(), limits, reductions.contains(&Reduction::SyncPoints));
+    let mut search = Search::new(world.engine(), limits, &reductions);
     let ended = search.run(|view, number, length| {
         for (property, finding) in properties.iter().zip(&mut findings) {
             if finding.violated.is_some_and(|(_, nearest)| nearest <= length) {
@@ -200,7 +200,11 @@ pub fn explore(world: &World, properties: &[Property], limits: Limits) -> Explor
             }
         }
         // Where states are not met in the order of their distance, the first violation need not be the nearest.
-        if open == 0 && reductions.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if open == 0 && !reductions.contains(&Reduction::SyncPoints) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     let (states, depth) = (search.states(), search.depth());
     let mut verdict = |finding: &Finding| {
@@ -334,6 +338,27 @@ mod tests {
     fn two_searches_find_the_same() {
         let once = || check(&arrival(), Property::Converged, Limits::default());
         assert_eq!(once(), once());
+    }
+
+    /// A word of 64 bits and the way back for each state at least; and more of everything in a larger world.
+    #[test]
+    fn a_search_says_what_it_took() {
+        let explore = |writes| {
+            let world = World::new(Scope { writes, ..lww().scope().clone() }).unwrap();
+            super::explore(&world, &[Property::Converged, Property::Delivered], Limits::default())
+        };
+        let (small, large) = (explore(2), explore(3));
+        for explored in [&small, &large] {
+            let Verdict::Holds { states, depth, collision_odds, .. } = explored.verdicts[1] else {
+                panic!("it converges")
+            };
+            assert_eq!(
+                (explored.states, explored.depth, explored.collision_odds()),
+                (states, depth, collision_odds)
+            );
+            assert!(explored.bytes > states * 14);
+        }
+        assert!(large.states > 2 * small.states && large.depth > small.depth && large.bytes > small.bytes);
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //! `action` what may happen next, `world` what then does happen, `errands` what clients do beyond plain writes, `faults`
 //! what the nemesis does beyond the plain faults; `session` what sessions are promised, `fates` the ledger in small,
 //! `property` what is asked; `search` the way through all states, `met` the fingerprints of those met, `reduce` what may
-//! be left out, `facade` the face of all that; `opinion` stateright as a second opinion and as Explorer, `matrix` all
-//! strategies side by side, `mutants` what shows that every property finds something. Time does not pass but with
+//! be left out and when, `symmetry` states that differ in names only, `facade` the face of all that; `opinion` stateright
+//! as a second opinion and as Explorer, `matrix` all strategies side by side, `mutants` what shows that every property finds something. Time does not pass but with
 //! writes, nothing is random, and no float, hash-map order or wall clock decides anything, except the deadline of a
 //! search.
 
@@ -31,6 +31,7 @@ mod scope;
 mod search;
 mod session;
 mod state;
+mod symmetry;
 mod table;
 mod tables;
 mod world;

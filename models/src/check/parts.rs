@@ -11,7 +11,7 @@ use crate::{
     id::{Dot, ReplicaId},
     message::{Entry, Input, Parents, Record, RequestId, Written},
     replica::Replica,
-    session::Session,
+    session::{Outcome, Session},
 };
 use alloc::sync::Arc;
 use smallvec::SmallVec;
@@ -106,6 +106,17 @@ pub enum IssuedState {
         /// Where the result entered the cluster; absent if it was not acknowledged.
         dot: Option<Dot>,
     },
+}
+
+impl IssuedState {
+    /// What the end of its operation makes of it.
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Written(written) => Self::Acknowledged(written.clone()),
+            Outcome::Failed(_) | Outcome::Unsent => Self::Failed,
+            Outcome::Unknown(_) | Outcome::Read { .. } => Self::Unknown,
+        }
+    }
 }
 
 /// A write that a client has begun: a ghost, which decides nothing but verdicts.

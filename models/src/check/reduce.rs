@@ -9,21 +9,24 @@
 //! changes nothing. Partial-order reduction by hand; Godefroid, "Partial-Order Methods for the Verification of
 //! Concurrent Systems", 1996, has the theory.
 //!
+//! **Symmetry.** See [`Symmetry`].
+//!
 //! A reduction that is not valid in a world is not applied, and the result says so: see [`Reduction::obstacle`].
 
 use super::{
     action::Action,
     parts::Wire,
     property::Property,
-    scope::{Acknowledgements, Faults, Scope},
+    scope::{Acknowledgements, Faults, Scope, Workload},
     state::{State, View},
-    world::{Engine, World},
+    symmetry::Symmetry,
+    world::{Engine, Laws, World},
 };
 use crate::{
     handler::Handler,
     id::{LinkId, ReplicaId},
     replica::Config,
-    strategy::{OnWrite, Rows, Strategy, TieRule},
+    strategy::{OnRead, OnWrite, Rows, Strategy, TieRule},
 };
 use alloc::{vec, vec::Vec};
 use core::fmt;
@@ -33,6 +36,8 @@ use core::fmt;
 pub enum Reduction {
     /// Messages arrive only where somebody would see it: before a request, and at the end.
     SyncPoints,
+    /// Of states that differ in the names of leaders and clients only, one is looked into.
+    Symmetry,
 }
 
 /// Which reductions are wanted, where they are valid.
@@ -40,24 +45,27 @@ pub enum Reduction {
 pub struct Reductions {
     /// [`Reduction::SyncPoints`].
     pub sync_points: bool,
+    /// [`Reduction::Symmetry`].
+    pub symmetry: bool,
 }
 
 impl Reductions {
     /// Every state by itself.
-    pub const NONE: Self = Self { sync_points: false };
+    pub const NONE: Self = Self { sync_points: false, symmetry: false };
     /// All that are valid. A test compares verdicts and lengths of witnesses with the whole search.
-    pub const ALL: Self = Self { sync_points: true };
+    pub const ALL: Self = Self { sync_points: true, symmetry: true };
 }
 
 impl Reduction {
     /// All reductions.
-    pub const ALL: [Self; 1] = [Self::SyncPoints];
+    pub const ALL: [Self; 2] = [Self::SyncPoints, Self::Symmetry];
 
     /// The name, as reports spell it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::SyncPoints => "sync-points",
+            Self::Symmetry => "symmetry",
         }
     }
 
@@ -66,6 +74,7 @@ impl Reduction {
     pub const fn is_wanted(self, wanted: Reductions) -> bool {
         match self {
             Self::SyncPoints => wanted.sync_points,
+            Self::Symmetry => wanted.symmetry,
         }
     }
 
@@ -79,6 +88,7 @@ impl Reduction {
                 let early = || properties.iter().any(|property| !property.waits_for_quiescence());
                 obstacle.or_else(|| early().then_some(Obstacle::Property))
             }
+            Self::Symmetry => obstacle_to_symmetry(world.laws()),
         }
     }
 }
@@ -98,12 +108,21 @@ pub enum Obstacle {
     Acknowledgements,
     /// Requests wait for what their token names, so that their clients see when it came.
     Tokens,
-    /// The order in which versions arrive decides, or leaders talk to each other about more than versions.
+    /// The order in which versions arrive decides, or leaders talk to each other about more than versions; or leaders
+    /// are not alike.
     Strategy,
-    /// A fault that loses messages, or that shows when they came.
+    /// A fault that shows what would be left out: it loses messages, or tells leaders apart.
     Faults,
     /// A property that speaks of more than quiescent states.
     Property,
+    /// Stamps may be equal, and then names decide.
+    Ties,
+    /// No change of names leaves links and clients where they are.
+    Lopsided,
+    /// There are too many leaders or clients to try all changes of their names.
+    Size,
+    /// What is written is not known to be of one kind whoever writes it.
+    Workload,
 }
 
 impl fmt::Display for Obstacle {
@@ -112,9 +131,13 @@ impl fmt::Display for Obstacle {
             Self::Relays => "replicas pass on what they receive",
             Self::Acknowledgements => "acknowledgements travel",
             Self::Tokens => "requests wait for what their tokens name",
-            Self::Strategy => "the strategy depends on more than which versions came",
-            Self::Faults => "a fault loses messages, or shows when they came",
+            Self::Strategy => "the strategy is not known to treat leaders, or messages in any order, alike",
+            Self::Faults => "a fault shows what would be left out",
             Self::Property => "a property speaks of states in which messages are under way",
+            Self::Ties => "stamps may be equal, and then names decide",
+            Self::Lopsided => "no change of names leaves links and clients where they are",
+            Self::Size => "there are too many leaders or clients to try all changes of their names",
+            Self::Workload => "the writes are not known to be alike",
         })
     }
 }
@@ -149,12 +172,49 @@ fn is_blind_to_order(strategy: &Strategy) -> bool {
         Strategy::Lww(lww) => lww.tie == TieRule::NodeId && lww.rows == Rows::default(),
         Strategy::OnWrite(OnWrite { handler }) => matches!(handler, Handler::Union | Handler::Delta),
         Strategy::OnRead(_) => true,
-        Strategy::Arrival(_)
-        | Strategy::HomeLeader(_)
-        | Strategy::FirstWriteWins(_)
-        | Strategy::LeaderPriority(_)
-        | Strategy::MostUpdates(_)
-        | Strategy::Crdt(_) => false,
+        _ => false,
+    }
+}
+
+/// Above, there are more changes of names than they save states.
+const MOST_NAMES: usize = 5;
+
+fn obstacle_to_symmetry(laws: &Laws) -> Option<Obstacle> {
+    let scope = &laws.scope;
+    if scope.leaders.max(scope.clients) > MOST_NAMES {
+        return Some(Obstacle::Size);
+    }
+    if !treats_leaders_alike(&scope.strategy) || laws.config.mutant().is_some() {
+        return Some(Obstacle::Strategy);
+    }
+    if !matches!(scope.workload, Workload::Register | Workload::Set | Workload::Counter) {
+        return Some(Obstacle::Workload);
+    }
+    if scope.reads > 0 || scope.keys > 1 {
+        return Some(Obstacle::Workload);
+    }
+    if scope.faults.clock_changes > 0 || scope.faults.coarse_ms > 1 {
+        return Some(Obstacle::Ties);
+    }
+    // What is not named here is not known to be harmless.
+    let Faults { relocations, in_flight, loses_token, crashes, .. } = scope.faults;
+    let named = Faults { relocations, in_flight, loses_token, crashes, ..Faults::default() };
+    let others = Faults { offsets_ms: Vec::new(), ..scope.faults.clone() };
+    if others != named {
+        return Some(Obstacle::Faults);
+    }
+    (Symmetry::of(laws).order() < 2).then_some(Obstacle::Lopsided)
+}
+
+/// Whether no leader has another part than the others by its name alone. Those that are not known to be so are not.
+fn treats_leaders_alike(strategy: &Strategy) -> bool {
+    match strategy {
+        Strategy::Arrival(arrival) => arrival.rows == Rows::default(),
+        Strategy::Lww(lww) => lww.rows == Rows::default(),
+        Strategy::OnWrite(OnWrite { handler }) | Strategy::OnRead(OnRead { handler }) => {
+            matches!(handler, Handler::Union | Handler::Delta)
+        }
+        _ => false,
     }
 }
 

@@ -8,8 +8,9 @@ use super::{
     action::Action,
     facade::{Bound, Limits},
     met::Met,
-    reduce::Steps,
+    reduce::{Reduction, Steps},
     state::{Layout, Row, State, View},
+    symmetry::Symmetry,
     world::Engine,
 };
 use alloc::vec::Vec;
@@ -37,6 +38,7 @@ pub(super) struct Search<'a> {
     layout: Layout,
     limits: Limits,
     sync_points: bool,
+    symmetry: Option<Symmetry>,
     deadline: Option<Instant>,
     met: Met,
     /// By the number of a state: the one it was met from, and by which of the steps that were possible there.
@@ -70,13 +72,15 @@ struct Origin {
 }
 
 impl<'a> Search<'a> {
-    /// A search by single actions, or by synchronisation points if those are valid.
-    pub(super) fn new(mut engine: Engine<'a>, limits: Limits, sync_points: bool) -> Self {
+    /// A search with these reductions, which are valid.
+    pub(super) fn new(mut engine: Engine<'a>, limits: Limits, reductions: &[Reduction]) -> Self {
+        let symmetric = reductions.contains(&Reduction::Symmetry);
         Self {
             layout: engine.initial().layout,
+            symmetry: symmetric.then(|| Symmetry::of(engine.laws())),
+            sync_points: reductions.contains(&Reduction::SyncPoints),
             engine,
             limits,
-            sync_points,
             deadline: Instant::now().checked_add(limits.time),
             met: Met::default(),
             parents: Vec::new(),
@@ -115,7 +119,8 @@ impl<'a> Search<'a> {
         J: FnMut(View<'_>, usize, usize) -> ControlFlow<()>,
     {
         let initial = self.engine.initial();
-        self.met.insert(initial.fingerprint());
+        let fingerprint = self.fingerprint(&initial);
+        self.met.insert(fingerprint);
         if self.keep(&initial.row, Origin::default(), &mut judge).is_break() {
             return Ended::Enough;
         }
@@ -154,7 +159,7 @@ impl<'a> Search<'a> {
                 assert!(self.engine.is_blind_to(&state, step), "the order of deliveries makes a difference");
             }
             let next = self.engine.follow(&state, step);
-            let fingerprint = next.fingerprint();
+            let fingerprint = self.fingerprint(&next);
             // While the next one is worked out, memory brings what tells whether this one is known.
             black_box(self.met.fetch(fingerprint));
             fingerprints.push(fingerprint);
@@ -209,6 +214,13 @@ impl<'a> Search<'a> {
         }
         self.depth = self.depth.max(length);
         judge(self.engine.view(&state), number, length)
+    }
+
+    fn fingerprint(&mut self, state: &State) -> u64 {
+        match &mut self.symmetry {
+            Some(symmetry) => self.engine.fingerprint(symmetry, state),
+            None => state.fingerprint(),
+        }
     }
 
     fn state(&self, row: &[u32]) -> State {

@@ -47,6 +47,19 @@ impl Layout {
         self.clients() + self.clients as usize
     }
 
+    pub(super) const fn wire_at(self, place: usize) -> usize {
+        self.wires() + place
+    }
+
+    pub(super) const fn client_at(self, client: ClientId) -> usize {
+        self.clients() + client.0 as usize
+    }
+
+    /// The places of the writes begun, of the entries made, of the budgets.
+    pub(super) const fn singles_at(self) -> [usize; SINGLES] {
+        [self.singles() + ISSUES, self.singles() + MADE, self.singles() + BUDGETS]
+    }
+
     /// The words that make up the canonical form. After them come the ids of the nodes.
     pub(super) const fn canonical(self) -> usize {
         self.singles() + SINGLES
@@ -65,10 +78,16 @@ pub(super) type Row = SmallVec<[u32; 28]>;
 /// The row holds, in this order: the class of each node, each wire, each client, the writes begun, the entries made,
 /// the budgets; and then, no part of the canonical form, each node itself. Nodes of one class behave alike, though
 /// they came about in different ways.
-#[derive(Clone)]
 pub struct State {
     pub(super) layout: Layout,
     pub(super) row: Row,
+}
+
+/// By hand, since the derived one copies the row word by word.
+impl Clone for State {
+    fn clone(&self) -> Self {
+        Self { layout: self.layout, row: Row::from_slice(&self.row) }
+    }
 }
 
 impl State {
@@ -77,11 +96,11 @@ impl State {
     }
 
     pub(super) fn wire(&self, place: usize) -> Id<Wire> {
-        Id::of_word(self.row[self.layout.wires() + place])
+        Id::of_word(self.row[self.layout.wire_at(place)])
     }
 
     pub(super) fn client(&self, client: ClientId) -> Id<Client> {
-        Id::of_word(self.row[self.layout.clients() + client.0 as usize])
+        Id::of_word(self.row[self.layout.client_at(client)])
     }
 
     pub(super) fn issues(&self) -> Id<Issues> {
@@ -108,12 +127,12 @@ impl State {
     }
 
     pub(super) fn set_wire(&mut self, place: usize, wire: Id<Wire>) {
-        let place = self.layout.wires() + place;
+        let place = self.layout.wire_at(place);
         self.row[place] = wire.word();
     }
 
     pub(super) fn set_client(&mut self, client: ClientId, is: Id<Client>) {
-        let place = self.layout.clients() + client.0 as usize;
+        let place = self.layout.client_at(client);
         self.row[place] = is.word();
     }
 

@@ -19,6 +19,7 @@ use crate::{
 use alloc::{sync::Arc, vec::Vec};
 use core::{
     hash::{Hash, Hasher},
+    marker::PhantomData,
     mem::size_of,
     ops::Range,
 };
@@ -54,6 +55,16 @@ pub(super) struct Effect {
     wishes: (u32, u16),
 }
 
+impl Wish {
+    /// What somebody is told by it.
+    pub(super) const fn input(self) -> Option<Id<Input>> {
+        match self {
+            Self::Forth { input, .. } | Self::Back { input, .. } | Self::Hello { input, .. } => Some(input),
+            Self::Made(_) | Self::Reply { .. } => None,
+        }
+    }
+}
+
 impl Effect {
     /// Where its wishes are, in their order: see [`Tables::wish`].
     pub(super) const fn wishes(self) -> Range<usize> {
@@ -76,16 +87,86 @@ type Talk = (Id<Session>, Option<Id<Resolution>>, Option<Said>);
 
 /// A node, what it is told, and the number of entries made before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Occasion {
-    node: Id<Node>,
-    input: Id<Input>,
-    tick: u8,
+pub(super) struct Occasion {
+    pub(super) node: Id<Node>,
+    pub(super) input: Id<Input>,
+    pub(super) tick: u8,
+}
+
+/// How a part came about first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Birth {
+    /// It was there.
+    Beginning,
+    /// A replica took an input.
+    Step(Occasion),
+    /// A session was told something.
+    Talk(Id<Session>, Id<SessionInput>),
+    /// An operation ended.
+    End(Id<Outcome>),
+}
+
+/// How the parts of one kind came about, by their numbers.
+#[derive(Debug)]
+pub(super) struct Births<T>(Vec<Option<Birth>>, PhantomData<fn() -> T>);
+
+impl<T> Default for Births<T> {
+    fn default() -> Self {
+        Self(Vec::new(), PhantomData)
+    }
+}
+
+impl<T> Births<T> {
+    /// Notes how a part came about, unless it was there before.
+    pub(super) fn note(&mut self, id: Id<T>, birth: Birth) {
+        let at = id.word() as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, None);
+        }
+        self.0[at].get_or_insert(birth);
+    }
+
+    /// How the part came about.
+    ///
+    /// # Panics
+    /// If nobody noted it.
+    pub(super) fn of(&self, id: Id<T>) -> Birth {
+        match self.0.get(id.word() as usize) {
+            Some(&Some(birth)) => birth,
+            _ => panic!("nobody noted how {id:?} came about"),
+        }
+    }
+
+    const fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Option<Birth>>()
+    }
+}
+
+/// How the parts came about that are made by steps: what images under a change of names are learnt from.
+#[derive(Debug, Default)]
+pub(super) struct AllBirths {
+    pub(super) replicas: Births<Arc<Replica>>,
+    pub(super) inputs: Births<Input>,
+    pub(super) answers: Births<SessionInput>,
+    pub(super) sessions: Births<Session>,
+    pub(super) requests: Births<Request>,
+    pub(super) outcomes: Births<Outcome>,
+    pub(super) entries: Births<Arc<Entry>>,
+    pub(super) issued: Births<Issued>,
 }
 
 impl Hash for Occasion {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(u64::from(self.node.word()) << 32 | u64::from(self.input.word()));
         hasher.write_u8(self.tick);
+    }
+}
+
+impl AllBirths {
+    const fn bytes(&self) -> usize {
+        let Self { replicas, inputs, answers, sessions, requests, outcomes, entries, issued } = self;
+        let made = replicas.bytes() + inputs.bytes() + entries.bytes() + issued.bytes();
+        made + answers.bytes() + sessions.bytes() + requests.bytes() + outcomes.bytes()
     }
 }
 
@@ -120,6 +201,10 @@ pub(super) struct Tables {
     wishes: Vec<Wish>,
     talks: Map<(Id<Session>, Id<SessionInput>), Talk>,
     arrivals: Map<(Id<Request>, RequestId), Id<Input>>,
+    /// What is first on a wire, and the rest; a wire with one more.
+    firsts: Map<Id<Wire>, (Id<Input>, Id<Wire>)>,
+    lasts: Map<(Id<Wire>, Id<Input>), Id<Wire>>,
+    pub(super) births: AllBirths,
     looked_up: u32,
 }
 
@@ -151,6 +236,9 @@ impl Default for Tables {
             wishes: Vec::new(),
             talks: Map::default(),
             arrivals: Map::default(),
+            firsts: Map::default(),
+            lasts: Map::default(),
+            births: AllBirths::default(),
             looked_up: 0,
         }
     }
@@ -212,10 +300,23 @@ impl Tables {
             if let (Output::Persist(record), true) = (&output, laws.keeps_disks()) {
                 disk = Some(self.disks.id(Disk { before: disk, last: record.clone() }));
             }
-            wishes.extend(self.wish_of(laws, me, output));
+            let wish = self.wish_of(laws, me, output);
+            wish.into_iter().for_each(|wish| self.note_wish(wish, Birth::Step(occasion)));
+            wishes.extend(wish);
         }
         let replica = self.replicas.id(Arc::new(replica));
+        self.births.replicas.note(replica, Birth::Step(occasion));
         (self.nodes.id(Node { replica, disk, ..node }), wishes, flushed)
+    }
+
+    fn note_wish(&mut self, wish: Wish, birth: Birth) {
+        match wish {
+            Wish::Made(entry) => self.births.entries.note(entry, birth),
+            Wish::Reply { reply, .. } => self.births.answers.note(reply, birth),
+            Wish::Forth { input, .. } | Wish::Back { input, .. } | Wish::Hello { input, .. } => {
+                self.births.inputs.note(input, birth);
+            }
+        }
     }
 
     fn wish_of(&mut self, laws: &Laws, me: ReplicaId, output: Output) -> Option<Wish> {
@@ -293,6 +394,32 @@ impl Tables {
         self.made.id(Made { count, last: Some((made, entry)) })
     }
 
+    // Wires.
+
+    /// What is under way first, in the link's direction, and the wire without it.
+    pub(super) fn first_of(&mut self, wire: Id<Wire>) -> (Id<Input>, Id<Wire>) {
+        if let Some(&known) = self.firsts.get(&wire) {
+            return known;
+        }
+        let mut rest = self.wires[wire].clone();
+        let first = rest.forth.remove(0);
+        let known = (first, self.wires.id(rest));
+        self.firsts.insert(wire, known);
+        known
+    }
+
+    /// The wire with one thing more under way in the link's direction.
+    pub(super) fn with_last(&mut self, wire: Id<Wire>, input: Id<Input>) -> Id<Wire> {
+        if let Some(&known) = self.lasts.get(&(wire, input)) {
+            return known;
+        }
+        let mut longer = self.wires[wire].clone();
+        longer.forth.push(input);
+        let longer = self.wires.id(longer);
+        self.lasts.insert((wire, input), longer);
+        longer
+    }
+
     // Clients.
 
     /// What a session does with what it is told, and what it then says.
@@ -309,6 +436,7 @@ impl Tables {
     }
 
     fn work_out_talk(&mut self, session: Id<Session>, told: Id<SessionInput>) -> Talk {
+        let birth = Birth::Talk(session, told);
         let mut session = self.sessions[session].clone();
         let (mut resolved, mut said) = (None, None);
         for output in session.step(self.answers[told].clone()) {
@@ -322,7 +450,14 @@ impl Tables {
             };
             assert!(said.replace(more).is_none(), "a session says one thing at a time");
         }
-        (self.sessions.id(session), resolved, said)
+        match said {
+            Some(Said::Ask(request)) => self.births.requests.note(request, birth),
+            Some(Said::Done(outcome)) => self.births.outcomes.note(outcome, birth),
+            None => {}
+        }
+        let session = self.sessions.id(session);
+        self.births.sessions.note(session, birth);
+        (session, resolved, said)
     }
 
     /// What a replica is told when a request reaches it.
@@ -356,12 +491,14 @@ impl Tables {
             self.entries.bytes() + self.entries.values().len() * 2 * size_of::<Entry>(),
             self.made.bytes(),
             self.budgets.bytes(),
+            self.births.bytes(),
         ];
         let effects = map(self.effects.capacity(), size_of::<(Occasion, Effect)>());
         let wishes = self.wishes.capacity() * size_of::<Wish>();
         let talks = map(self.talks.capacity(), size_of::<((u32, u32), (u32, Said))>());
         let arrivals = map(self.arrivals.capacity(), size_of::<((u32, u64), u32)>());
-        values.iter().sum::<usize>() + effects + wishes + talks + arrivals
+        let wires = map(self.firsts.capacity() + self.lasts.capacity(), size_of::<[u32; 3]>());
+        values.iter().sum::<usize>() + effects + wishes + talks + arrivals + wires
     }
 }
 

@@ -5,8 +5,9 @@ use super::{
     parts::{Budgets, Call, Client, Issued, IssuedState, Issues, Made, Node, Phase, Wire, Witnessed},
     scope::{Acknowledgements, KEYS, MAX_SLOTS, Scope, ScopeError},
     state::{Layout, Row, State, View},
+    symmetry::Symmetry,
     table::Id,
-    tables::{Said, Tables, Wish},
+    tables::{Birth, Said, Tables, Wish},
 };
 use crate::{
     id::{ClientId, LinkId, ReplicaId, WriteId},
@@ -200,7 +201,7 @@ impl World {
     }
 }
 
-fn narrow(count: usize) -> u8 {
+pub(super) fn narrow(count: usize) -> u8 {
     u8::try_from(count).unwrap_or_else(|_| panic!("{count} parts of one kind are too many for a small world"))
 }
 
@@ -219,6 +220,11 @@ impl Laws {
 
     pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> + use<> {
         (0..u32::from(self.layout.clients)).map(ClientId)
+    }
+
+    /// The session of a client that has done nothing.
+    pub(super) fn session(&self, client: ClientId) -> Session {
+        Session::new(client, self.scope.strategy.read_handler(), self.scope.tokens)
     }
 
     /// Whether a restart may need what was persisted.
@@ -353,17 +359,21 @@ pub(super) struct Engine<'a> {
     tables: MutexGuard<'a, Tables>,
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
+    pub(super) const fn laws(&self) -> &'a Laws {
+        self.laws
+    }
+
     pub(super) fn tables(&self) -> &Tables {
         &self.tables
     }
 
-    pub(super) fn view<'a>(&'a self, state: &'a State) -> View<'a> {
+    pub(super) fn view<'b>(&'b self, state: &'b State) -> View<'b> {
         View { laws: self.laws, tables: &self.tables, state }
     }
 
     fn change(&mut self, state: State) -> Change<'_> {
-        Change { laws: self.laws, tables: &mut self.tables, state }
+        Change { laws: self.laws, tables: &mut self.tables, state, touched: 0 }
     }
 
     pub(super) fn initial(&mut self) -> State {
@@ -372,6 +382,7 @@ impl Engine<'_> {
         let tables = &mut *self.tables;
         for replica in config.graph.replicas() {
             let fresh = tables.replicas.id(Arc::new(Replica::new(Arc::clone(config), replica)));
+            tables.births.replicas.note(fresh, Birth::Beginning);
             let node = Node { replica: fresh, phase: Phase::Live, offset_ms: 0, disk: None };
             state.set_node(replica, tables.nodes.id(node));
         }
@@ -379,9 +390,10 @@ impl Engine<'_> {
             state.set_wire(place, tables.silent);
         }
         for client in self.laws.clients() {
-            let session = Session::new(client, scope.strategy.read_handler(), scope.tokens);
+            let session = tables.sessions.id(self.laws.session(client));
+            tables.births.sessions.note(session, Birth::Beginning);
             let is = Client {
-                session: tables.sessions.id(session),
+                session,
                 at: ReplicaId::from_index(client.0 as usize % scope.leaders),
                 slot: None,
                 requests: 0,
@@ -402,6 +414,16 @@ impl Engine<'_> {
         change.done()
     }
 
+    /// The fingerprint of a state and all its images.
+    pub(super) fn fingerprint(&mut self, symmetry: &mut Symmetry, state: &State) -> u64 {
+        symmetry.fingerprint(&mut self.tables, self.laws, state)
+    }
+
+    #[cfg(test)]
+    pub(super) fn images(&mut self, symmetry: &mut Symmetry, state: &State) -> Vec<Vec<u32>> {
+        symmetry.images(&mut self.tables, self.laws, state)
+    }
+
     /// What is after several actions.
     pub(super) fn follow(&mut self, state: &State, actions: &[Action]) -> State {
         let mut change = self.change(state.clone());
@@ -420,6 +442,8 @@ pub(super) struct Change<'a> {
     pub(super) laws: &'a Laws,
     pub(super) tables: &'a mut Tables,
     state: State,
+    /// The nodes that are not what they were, a bit each: their classes are to be told anew.
+    touched: u32,
 }
 
 impl Change<'_> {
@@ -436,7 +460,9 @@ impl Change<'_> {
                 }
             }
             Action::Deliver { link } => {
-                let input = self.change_wire(link, |wire| wire.forth.remove(0));
+                let place = usize::from(self.laws.place(link));
+                let (input, rest) = self.tables.first_of(self.state.wire(place));
+                self.state.set_wire(place, rest);
                 self.feed(link.to, input);
             }
             Action::Acknowledge { link } => {
@@ -472,11 +498,18 @@ impl Change<'_> {
 
     /// The state, once all of it has been changed.
     fn done(mut self) -> State {
-        for replica in self.laws.config.graph.replicas() {
+        while self.touched != 0 {
+            let replica = ReplicaId::from_index(self.touched.trailing_zeros() as usize);
             let class = self.tables.class(self.laws, self.state.node(replica));
             self.state.set_class(replica, class);
+            self.touched &= self.touched - 1;
         }
         self.state
+    }
+
+    fn set_node(&mut self, replica: ReplicaId, node: Id<Node>) {
+        self.state.set_node(replica, node);
+        self.touched |= 1 << replica.0;
     }
 
     // Parts: each is taken out, changed, and the changed one put in its place.
@@ -492,7 +525,8 @@ impl Change<'_> {
     pub(super) fn change_node<R>(&mut self, replica: ReplicaId, change: impl FnOnce(&mut Node) -> R) -> R {
         let mut node = *self.view().node(replica);
         let result = change(&mut node);
-        self.state.set_node(replica, self.tables.nodes.id(node));
+        let node = self.tables.nodes.id(node);
+        self.set_node(replica, node);
         result
     }
 
@@ -520,10 +554,12 @@ impl Change<'_> {
         self.state.set_budgets(self.tables.budgets.id(budgets));
     }
 
-    pub(super) fn set_issued(&mut self, slot: usize, issued: Issued) {
+    pub(super) fn set_issued(&mut self, slot: usize, issued: Issued) -> Id<Issued> {
         let mut issues = self.tables.issues[self.state.issues()].clone();
-        issues[slot] = Some(self.tables.issued.id(issued));
+        let issued = self.tables.issued.id(issued);
+        issues[slot] = Some(issued);
         self.state.set_issues(self.tables.issues.id(issues));
+        issued
     }
 
     // Replicas.
@@ -539,7 +575,7 @@ impl Change<'_> {
     fn step(&mut self, at: ReplicaId, input: Id<Input>) -> bool {
         let tick = self.tables.made[self.state.made()].count;
         let effect = self.tables.effect(self.laws, self.state.node(at), input, tick);
-        self.state.set_node(at, effect.node);
+        self.set_node(at, effect.node);
         for wish in effect.wishes() {
             self.carry_out(at, self.tables.wish(wish));
         }
@@ -554,7 +590,9 @@ impl Change<'_> {
             }
             Wish::Forth { place, input } => {
                 if self.is_open(place) {
-                    self.change_wire_at(usize::from(place), |wire| wire.forth.push(input));
+                    let place = usize::from(place);
+                    let longer = self.tables.with_last(self.state.wire(place), input);
+                    self.state.set_wire(place, longer);
                 }
             }
             Wish::Back { place, input } => {
@@ -698,23 +736,21 @@ impl Change<'_> {
         }
     }
 
-    fn finish(&mut self, client: ClientId, outcome_id: Id<Outcome>) {
+    fn finish(&mut self, client: ClientId, outcome: Id<Outcome>) {
         let (slot, reading) =
             self.change_client(client, |client| (client.slot.take(), client.reading.take()));
-        let outcome = &self.tables.outcomes[outcome_id];
-        if let (Some(key), Outcome::Read { versions, applied, .. }) = (reading, outcome) {
+        if let (Some(key), Outcome::Read { versions, applied, .. }) =
+            (reading, &self.tables.outcomes[outcome])
+        {
             let (versions, applied) = (versions.clone(), applied.clone());
             return self.has_read(client, key, &versions, &applied);
         }
         if let Some(slot) = slot.map(usize::from)
             && let Some(issued) = self.view().issued_at(slot).cloned()
         {
-            let state = match &self.tables.outcomes[outcome_id] {
-                Outcome::Written(written) => IssuedState::Acknowledged(written.clone()),
-                Outcome::Failed(_) | Outcome::Unsent => IssuedState::Failed,
-                Outcome::Unknown(_) | Outcome::Read { .. } => IssuedState::Unknown,
-            };
-            self.set_issued(slot, Issued { state, ..issued });
+            let state = IssuedState::of(&self.tables.outcomes[outcome]);
+            let issued = self.set_issued(slot, Issued { state, ..issued });
+            self.tables.births.issued.note(issued, Birth::End(outcome));
         }
     }
 }
