@@ -2,7 +2,7 @@
 //!
 //! Prints the lines of `tests/matrix.txt` to standard output, and to standard error for each cell the states, the
 //! seconds, the states a CPU second and the bytes a state. With `UPDATE=1` it writes the file. With the argument `rate`
-//! it measures larger worlds instead, one at a time.
+//! it measures larger worlds instead, one at a time; with `rate 4 4` only that of so many leaders and writes, once.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -40,6 +40,10 @@ fn cpu(begin: Instant) -> Duration {
 /// Last write wins, all to all, writes that take no time, no faults; first every state, then with reductions.
 /// The smaller worlds several times, a new one each time, so that the tables are filled anew.
 fn rates() {
+    let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    if let &[leaders, writes] = &*numbers {
+        return rate((leaders, u8::try_from(writes).unwrap()), 1, Reductions::NONE);
+    }
     let symmetry = Reductions { symmetry: true, ..Reductions::NONE };
     let sync_points = Reductions { sync_points: true, ..Reductions::NONE };
     for reductions in [Reductions::NONE, symmetry, sync_points, Reductions::ALL] {

@@ -132,7 +132,8 @@ pub struct Entry {
     /// The additions to a set that it takes back, where the strategy ships them.
     #[serde(default)]
     pub removes: Vec<Tag>,
-    /// Whether it changes or deletes a row that its leader held; else it is an insertion.
+    /// Whether it changes or deletes a row that its leader held, where the strategy asks for that; else it passes for
+    /// an insertion.
     #[serde(default)]
     pub update: bool,
 }

@@ -172,10 +172,15 @@ fn what_stands_in_the_way_is_named() {
     let lww = || Strategy::Lww(LastWriteWins::default());
     let arrival = || Strategy::Arrival(Default::default());
     let home = || Strategy::HomeLeader(Default::default());
+    let quiescent: Vec<Property> =
+        Property::ALL.into_iter().filter(|property| property.waits_for_quiescence()).collect();
     let obstacles = |scope: Scope| {
         let world = World::new(scope).unwrap();
-        Reduction::ALL.map(|reduction| reduction.obstacle(&world, &Property::ALL))
+        Reduction::ALL.map(|reduction| reduction.obstacle(&world, &quiescent))
     };
+    let all = Reduction::SyncPoints.obstacle(&World::new(mesh(lww())).unwrap(), &Property::ALL);
+    assert_eq!(all, Some(Obstacle::Property));
+    assert_eq!(obstacles(Scope { keys: 2, ..mesh(lww()) }), [None, Some(Obstacle::Workload)]);
     let faulty = |faults| Scope { faults, ..mesh(lww()) };
     let none = Faults::default;
     let ring = |clients| Scope { clients, ..Scope::new(lww(), Topology::Ring) };

@@ -340,6 +340,27 @@ mod tests {
         assert_eq!(once(), once());
     }
 
+    /// A word of 64 bits and the way back for each state at least; and more of everything in a larger world.
+    #[test]
+    fn a_search_says_what_it_took() {
+        let explore = |writes| {
+            let world = World::new(Scope { writes, ..lww().scope().clone() }).unwrap();
+            super::explore(&world, &[Property::Converged, Property::Delivered], Limits::default())
+        };
+        let (small, large) = (explore(2), explore(3));
+        for explored in [&small, &large] {
+            let Verdict::Holds { states, depth, collision_odds, .. } = explored.verdicts[1] else {
+                panic!("it converges")
+            };
+            assert_eq!(
+                (explored.states, explored.depth, explored.collision_odds()),
+                (states, depth, collision_odds)
+            );
+            assert!(explored.bytes > states * 14);
+        }
+        assert!(large.states > 2 * small.states && large.depth > small.depth && large.bytes > small.bytes);
+    }
+
     #[test]
     fn a_property_that_speaks_of_no_state_is_not_shown() {
         let scope = Scope { writes: 1, ..lww().scope().clone() };

@@ -24,9 +24,10 @@ fn on_write(handler: Handler) -> Strategy {
 }
 
 fn fenced(fallback: Fallback) -> Strategy {
+    let hand_over = HandOver::Fenced;
     Strategy::HomeLeader(HomeLeader {
         reroute: Reroute::Follow,
-        hand_over: HandOver::Fenced,
+        hand_over,
         fallback,
         ..HomeLeader::default()
     })

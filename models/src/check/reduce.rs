@@ -174,7 +174,7 @@ fn obstacle_to_sync_points(scope: &Scope, config: &Config) -> Option<Obstacle> {
 /// leaders, and does nothing about them. Those that are not known to be so are not.
 fn is_blind_to_order(strategy: &Strategy) -> bool {
     match strategy {
-        // Without a tie rule the first of two equal stamps stays.
+        // Without a tie rule the first of two equal stamps stays; and rows may be missed, or gone without a trace.
         Strategy::Lww(lww) => lww.tie == TieRule::NodeId && lww.rows == Rows::default(),
         Strategy::OnWrite(OnWrite { handler }) => matches!(handler, Handler::Union | Handler::Delta),
         Strategy::OnRead(_) => true,
@@ -199,7 +199,10 @@ fn obstacle_to_symmetry(laws: &Laws) -> Option<Obstacle> {
     if !matches!(scope.workload, Workload::Register | Workload::Set | Workload::Counter) {
         return Some(Obstacle::Workload);
     }
-    if scope.faults.clock_changes > 0 {
+    if scope.reads > 0 || scope.keys > 1 {
+        return Some(Obstacle::Workload);
+    }
+    if scope.faults.clock_changes > 0 || scope.faults.coarse_ms > 1 {
         return Some(Obstacle::Ties);
     }
     // What is not named here is not known to be harmless.
@@ -215,7 +218,8 @@ fn obstacle_to_symmetry(laws: &Laws) -> Option<Obstacle> {
 /// Whether no leader has another part than the others by its name alone. Those that are not known to be so are not.
 fn treats_leaders_alike(strategy: &Strategy) -> bool {
     match strategy {
-        Strategy::Arrival(_) | Strategy::Lww(_) => true,
+        Strategy::Arrival(arrival) => arrival.rows == Rows::default(),
+        Strategy::Lww(lww) => lww.rows == Rows::default(),
         Strategy::OnWrite(OnWrite { handler }) | Strategy::OnRead(OnRead { handler }) => {
             matches!(handler, Handler::Union | Handler::Delta)
         }

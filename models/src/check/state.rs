@@ -78,10 +78,16 @@ pub(super) type Row = SmallVec<[u32; 28]>;
 /// The row holds, in this order: the class of each node, each wire, each client, the writes begun, the entries made,
 /// the budgets; and then, no part of the canonical form, each node itself. Nodes of one class behave alike, though
 /// they came about in different ways.
-#[derive(Clone)]
 pub struct State {
     pub(super) layout: Layout,
     pub(super) row: Row,
+}
+
+/// By hand, since the derived one copies the row word by word.
+impl Clone for State {
+    fn clone(&self) -> Self {
+        Self { layout: self.layout, row: Row::from_slice(&self.row) }
+    }
 }
 
 impl State {

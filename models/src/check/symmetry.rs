@@ -426,8 +426,7 @@ impl Imaging<'_> {
 
     fn issued(&mut self, id: Id<Issued>) -> Id<Issued> {
         image!(self, issued, id, {
-            let whole = self.tables.issued[id].clone();
-            let Issued { state, after, .. } = whole.clone();
+            let Issued { state, after, moved, key, erases, read } = self.tables.issued[id].clone();
             let slots = self.renaming.slots.iter().enumerate();
             let after = slots.fold(0, |image, (slot, &to)| image | (after >> slot & 1) << to);
             let state = match state {
@@ -440,7 +439,7 @@ impl Imaging<'_> {
                 }
                 other => other,
             };
-            self.tables.issued.id(Issued { state, after, ..whole })
+            self.tables.issued.id(Issued { state, after, moved, key, erases, read })
         })
     }
 
@@ -466,14 +465,14 @@ impl Imaging<'_> {
 
     fn client(&mut self, id: Id<Client>) -> Id<Client> {
         image!(self, clients, id, {
-            let whole = self.tables.clients[id].clone();
-            let Client { session, at, slot, pending, calls, .. } = whole.clone();
+            let Client { session, at, slot, requests, pending, calls, reading, witnessed } =
+                self.tables.clients[id].clone();
             let slot = slot.map(|slot| narrow(self.renaming.slots[usize::from(slot)]));
             let pending = pending.map(|(at, id)| (self.renaming.replica(at), self.renaming.request_id(id)));
             let call = |Call { at, input }| Call { at: self.renaming.replica(at), input: self.input(input) };
             let calls = calls.into_iter().map(call).collect();
             let (session, at) = (self.session(session), self.renaming.replica(at));
-            self.tables.clients.id(Client { session, at, slot, pending, calls, ..whole })
+            self.tables.clients.id(Client { session, at, slot, requests, pending, calls, reading, witnessed })
         })
     }
 }

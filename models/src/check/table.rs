@@ -68,12 +68,14 @@ impl<T> fmt::Debug for Id<T> {
 #[derive(Debug)]
 pub(super) struct Interner<T> {
     values: Vec<T>,
+    /// Their hashes, so that a table that grows asks no value again.
+    hashes: Vec<u64>,
     ids: HashTable<u32>,
 }
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), ids: HashTable::new() }
+        Self { values: Vec::new(), hashes: Vec::new(), ids: HashTable::new() }
     }
 }
 
@@ -84,21 +86,23 @@ impl<T: Eq + Hash> Interner<T> {
     /// If there are more than four billion values.
     pub(super) fn id(&mut self, value: T) -> Id<T> {
         let hash = Mixing.hash_one(&value);
-        let values = &self.values;
-        let same = |&id: &u32| values[id as usize - 1] == value;
+        let (values, hashes) = (&self.values, &mut self.hashes);
+        let same = |&id: &u32| hashes[id as usize - 1] == hash && values[id as usize - 1] == value;
         if let Some(&known) = self.ids.find(hash, same) {
             return Id::of_word(known);
         }
         self.values.push(value);
-        let Ok(id) = u32::try_from(self.values.len()) else { panic!("a table is full: narrow the scope") };
-        let values = &self.values;
-        self.ids.insert_unique(hash, id, |&id| Mixing.hash_one(&values[id as usize - 1]));
+        hashes.push(hash);
+        let Ok(id) = u32::try_from(hashes.len()) else { panic!("a table is full: narrow the scope") };
+        self.ids.insert_unique(hash, id, |&id| hashes[id as usize - 1]);
         Id::of_word(id)
     }
 
     /// The bytes that the table itself takes, without what its values point to.
     pub(super) fn bytes(&self) -> usize {
-        self.values.capacity() * size_of::<T>() + self.ids.allocation_size()
+        self.values.capacity() * size_of::<T>()
+            + self.hashes.capacity() * size_of::<u64>()
+            + self.ids.allocation_size()
     }
 
     /// The values.

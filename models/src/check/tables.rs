@@ -198,6 +198,9 @@ pub(super) struct Tables {
     wishes: Vec<Wish>,
     talks: Map<(Id<Session>, Id<SessionInput>), Talk>,
     arrivals: Map<(Id<Request>, RequestId), Id<Input>>,
+    /// What is first on a wire, and the rest; a wire with one more.
+    firsts: Map<Id<Wire>, (Id<Input>, Id<Wire>)>,
+    lasts: Map<(Id<Wire>, Id<Input>), Id<Wire>>,
     pub(super) births: AllBirths,
     looked_up: u32,
 }
@@ -230,6 +233,8 @@ impl Default for Tables {
             wishes: Vec::new(),
             talks: Map::default(),
             arrivals: Map::default(),
+            firsts: Map::default(),
+            lasts: Map::default(),
             births: AllBirths::default(),
             looked_up: 0,
         }
@@ -386,6 +391,32 @@ impl Tables {
         self.made.id(Made { count, last: Some((made, entry)) })
     }
 
+    // Wires.
+
+    /// What is under way first, in the link's direction, and the wire without it.
+    pub(super) fn first_of(&mut self, wire: Id<Wire>) -> (Id<Input>, Id<Wire>) {
+        if let Some(&known) = self.firsts.get(&wire) {
+            return known;
+        }
+        let mut rest = self.wires[wire].clone();
+        let first = rest.forth.remove(0);
+        let known = (first, self.wires.id(rest));
+        self.firsts.insert(wire, known);
+        known
+    }
+
+    /// The wire with one thing more under way in the link's direction.
+    pub(super) fn with_last(&mut self, wire: Id<Wire>, input: Id<Input>) -> Id<Wire> {
+        if let Some(&known) = self.lasts.get(&(wire, input)) {
+            return known;
+        }
+        let mut longer = self.wires[wire].clone();
+        longer.forth.push(input);
+        let longer = self.wires.id(longer);
+        self.lasts.insert((wire, input), longer);
+        longer
+    }
+
     // Clients.
 
     /// What a session does with what it is told, and what it then says.
@@ -463,7 +494,8 @@ impl Tables {
         let wishes = self.wishes.capacity() * size_of::<Wish>();
         let talks = map(self.talks.capacity(), size_of::<((u32, u32), (u32, Said))>());
         let arrivals = map(self.arrivals.capacity(), size_of::<((u32, u64), u32)>());
-        values.iter().sum::<usize>() + effects + wishes + talks + arrivals
+        let wires = map(self.firsts.capacity() + self.lasts.capacity(), size_of::<[u32; 3]>());
+        values.iter().sum::<usize>() + effects + wishes + talks + arrivals + wires
     }
 }
 

@@ -166,6 +166,26 @@ impl World {
         (0..self.laws.slots()).map(|slot| engine.view(state).issued_at(slot).cloned().map(Arc::new)).collect()
     }
 
+    /// The write of a slot that was begun: its name, and what it asked.
+    #[must_use]
+    pub fn asked(&self, slot: usize, issued: &Issued) -> (WriteId, KeyedOperation) {
+        let workload = self.laws.scope.workload;
+        let erasure = issued.erases.and_then(|of| workload.erasure(usize::from(of)));
+        let operation = erasure.unwrap_or_else(|| workload.operation(slot));
+        let key = Key::new_static(KEYS[usize::from(issued.key)]);
+        (self.laws.write_of(slot), KeyedOperation { key, operation })
+    }
+
+    /// The writes whose versions a client has read of its own accord.
+    #[must_use]
+    pub fn seen(&self, state: &State, client: ClientId) -> Vec<WriteId> {
+        let seen = self.engine().view(state).client(client).witnessed.seen;
+        (0..self.laws.slots())
+            .filter(|slot| seen >> slot & 1 == 1)
+            .map(|slot| self.laws.write_of(slot))
+            .collect()
+    }
+
     /// Where a client is.
     #[must_use]
     pub fn client_at(&self, state: &State, client: ClientId) -> ReplicaId {
@@ -373,7 +393,7 @@ impl<'a> Engine<'a> {
     }
 
     fn change(&mut self, state: State) -> Change<'_> {
-        Change { laws: self.laws, tables: &mut self.tables, state }
+        Change { laws: self.laws, tables: &mut self.tables, state, touched: 0 }
     }
 
     pub(super) fn initial(&mut self) -> State {
@@ -442,6 +462,8 @@ pub(super) struct Change<'a> {
     pub(super) laws: &'a Laws,
     pub(super) tables: &'a mut Tables,
     state: State,
+    /// The nodes that are not what they were, a bit each: their classes are to be told anew.
+    touched: u32,
 }
 
 impl Change<'_> {
@@ -458,7 +480,9 @@ impl Change<'_> {
                 }
             }
             Action::Deliver { link } => {
-                let input = self.change_wire(link, |wire| wire.forth.remove(0));
+                let place = usize::from(self.laws.place(link));
+                let (input, rest) = self.tables.first_of(self.state.wire(place));
+                self.state.set_wire(place, rest);
                 self.feed(link.to, input);
             }
             Action::Acknowledge { link } => {
@@ -494,11 +518,18 @@ impl Change<'_> {
 
     /// The state, once all of it has been changed.
     fn done(mut self) -> State {
-        for replica in self.laws.config.graph.replicas() {
+        while self.touched != 0 {
+            let replica = ReplicaId::from_index(self.touched.trailing_zeros() as usize);
             let class = self.tables.class(self.laws, self.state.node(replica));
             self.state.set_class(replica, class);
+            self.touched &= self.touched - 1;
         }
         self.state
+    }
+
+    fn set_node(&mut self, replica: ReplicaId, node: Id<Node>) {
+        self.state.set_node(replica, node);
+        self.touched |= 1 << replica.0;
     }
 
     // Parts: each is taken out, changed, and the changed one put in its place.
@@ -514,7 +545,8 @@ impl Change<'_> {
     pub(super) fn change_node<R>(&mut self, replica: ReplicaId, change: impl FnOnce(&mut Node) -> R) -> R {
         let mut node = *self.view().node(replica);
         let result = change(&mut node);
-        self.state.set_node(replica, self.tables.nodes.id(node));
+        let node = self.tables.nodes.id(node);
+        self.set_node(replica, node);
         result
     }
 
@@ -563,7 +595,7 @@ impl Change<'_> {
     fn step(&mut self, at: ReplicaId, input: Id<Input>) -> bool {
         let tick = self.tables.made[self.state.made()].count;
         let effect = self.tables.effect(self.laws, self.state.node(at), input, tick);
-        self.state.set_node(at, effect.node);
+        self.set_node(at, effect.node);
         for wish in effect.wishes() {
             self.carry_out(at, self.tables.wish(wish));
         }
@@ -578,7 +610,9 @@ impl Change<'_> {
             }
             Wish::Forth { place, input } => {
                 if self.is_open(place) {
-                    self.change_wire_at(usize::from(place), |wire| wire.forth.push(input));
+                    let place = usize::from(place);
+                    let longer = self.tables.with_last(self.state.wire(place), input);
+                    self.state.set_wire(place, longer);
                 }
             }
             Wish::Back { place, input } => {
@@ -720,11 +754,11 @@ impl Change<'_> {
         }
     }
 
-    fn finish(&mut self, client: ClientId, outcome_id: Id<Outcome>) {
+    fn finish(&mut self, client: ClientId, outcome: Id<Outcome>) {
         let (slot, reading) =
             self.change_client(client, |client| (client.slot.take(), client.reading.take()));
         if let (Some(key), Outcome::Read { versions, applied, .. }) =
-            (reading, &self.tables.outcomes[outcome_id])
+            (reading, &self.tables.outcomes[outcome])
         {
             let (versions, applied) = (versions.clone(), applied.clone());
             return self.has_read(client, key, &versions, &applied);
@@ -732,9 +766,9 @@ impl Change<'_> {
         if let Some(slot) = slot.map(usize::from)
             && let Some(issued) = self.view().issued_at(slot).cloned()
         {
-            let state = IssuedState::of(&self.tables.outcomes[outcome_id]);
+            let state = IssuedState::of(&self.tables.outcomes[outcome]);
             let issued = self.set_issued(slot, Issued { state, ..issued });
-            self.tables.births.issued.note(issued, Birth::End(outcome_id));
+            self.tables.births.issued.note(issued, Birth::End(outcome));
         }
     }
 }

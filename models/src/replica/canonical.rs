@@ -45,12 +45,12 @@ impl Replica {
         self.seen.hash(hasher);
         self.homes.hash(hasher);
         self.waiting.hash(hasher);
+        if self.config.reserve > 0 {
+            (self.position, self.reserved).hash(hasher);
+        }
         self.stalls.len().hash(hasher);
         for (origin, stalled) in &self.stalls {
             (origin, stalled.end()).hash(hasher);
-        }
-        if self.config.reserve > 0 {
-            (self.position, self.reserved).hash(hasher);
         }
         self.links.iter().filter(|link| link.up).for_each(|link| self.hash_ahead(link, hasher));
     }

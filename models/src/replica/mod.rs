@@ -357,7 +357,8 @@ impl Replica {
         let Shipment { value, before, removes } = shipment;
         let on = cell.map(|cell| cell.versions.iter().map(|held| held.write).collect()).unwrap_or_default();
         let context = self.context_of(request, cell);
-        let update = cell.is_some_and(|cell| !cell.is_deleted());
+        let update = self.config.strategy.resolver().rows().looks_for_rows()
+            && cell.is_some_and(|cell| !cell.is_deleted());
         let updates = self.updates_with_one_more(cell);
         let knew = self.applied.clone();
         let dot = self.next_dot(out);

@@ -86,7 +86,7 @@ pub struct Incoming {
     pub before: Option<Value>,
     /// The additions to a set that the write takes back, where the strategy ships them.
     pub removes: Vec<Tag>,
-    /// Whether its leader made it on a row: see [`MissingRow`].
+    /// Whether its leader made it on a row, where the strategy asks for that: see [`MissingRow`].
     pub update: bool,
     /// Whether another copy of the write is counted here already: a retry that two leaders took. Only where
     /// [`Resolve::counts_effects`].

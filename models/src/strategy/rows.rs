@@ -52,6 +52,11 @@ pub enum MissingRow {
 }
 
 impl Rows {
+    /// Whether entries must say if their leader made them on a row.
+    pub(crate) fn looks_for_rows(self) -> bool {
+        self.missing != MissingRow::Upsert
+    }
+
     fn skips(self, cell: &Cell, incoming: &Incoming, site: Site) -> bool {
         self.missing == MissingRow::Skip
             && site == Site::Remote

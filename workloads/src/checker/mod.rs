@@ -57,6 +57,14 @@ pub struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
+    /// Whether a view shows versions side by side. Where a handler runs on write, it has made one value of them: none,
+    /// if it took the side of a deletion.
+    #[must_use]
+    pub fn has_siblings(&self, view: &View<'_>) -> bool {
+        let merged = self.strategy.handler().is_some() && self.strategy.read_handler().is_none();
+        view.has_siblings() && !merged
+    }
+
     /// The one value that a reader gets: of siblings, what the strategy's handler makes of them.
     #[must_use]
     pub fn resolved<'v>(&self, view: &View<'v>) -> Option<Cow<'v, Value>> {

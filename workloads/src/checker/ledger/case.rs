@@ -19,6 +19,8 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Shown<'a> {
     pub(crate) view: &'a View<'a>,
+    /// Whether its versions stand side by side.
+    pub(crate) siblings: bool,
     pub(crate) lens: Lens<'a>,
     /// The versions held.
     pub(crate) direct: Vec<u32>,
@@ -30,14 +32,14 @@ impl Shown<'_> {
     /// Whether a reader of these replicas gets the effect of the write.
     pub(crate) fn shows(&self, writes: &Writes, number: u32) -> bool {
         let write = writes.get(number);
-        if self.view.has_siblings() && self.direct.contains(&number) {
+        if self.siblings && self.direct.contains(&number) {
             return true;
         }
         let told = !self.view.versions.is_empty();
         match write.kind {
             Kind::Put if told => self.carried.contains_key(&number) && self.lens.shows(writes, write),
             // Absent is absent, whichever deletion brought it about.
-            Kind::Delete => !self.view.has_siblings() && self.lens.shows(writes, write),
+            Kind::Delete => !self.siblings && self.lens.shows(writes, write),
             _ => self.lens.shows(writes, write),
         }
     }
@@ -107,7 +109,7 @@ impl<'a> Case<'a> {
             }
         }
         let prepare = |views: &'a [Resolved<'a>]| {
-            views.iter().map(|(view, value)| prepare(writes, view, value.as_deref())).collect()
+            views.iter().map(|(view, value)| prepare(evidence, view, value.as_deref())).collect()
         };
         let (live, cut_off) = (prepare(&material.live), prepare(&material.cut_off));
         Self { evidence, name, numbers, live, cut_off, undoing, replacing }
@@ -137,7 +139,8 @@ impl<'a> Case<'a> {
     }
 }
 
-fn prepare<'a>(writes: &Writes, view: &'a View<'a>, value: Option<&'a Value>) -> Shown<'a> {
+fn prepare<'a>(evidence: &Evidence<'_>, view: &'a View<'a>, value: Option<&'a Value>) -> Shown<'a> {
+    let writes = evidence.writes;
     let direct: Vec<u32> = view.versions.iter().filter_map(|held| writes.find(held.write)).collect();
     let mut carried = BTreeMap::new();
     let mut seen = BTreeSet::new();
@@ -152,5 +155,5 @@ fn prepare<'a>(writes: &Writes, view: &'a View<'a>, value: Option<&'a Value>) ->
             carried.insert(number, through);
         }
     }
-    Shown { view, lens: Lens::new(value), direct, carried }
+    Shown { view, siblings: evidence.has_siblings(view), lens: Lens::new(value), direct, carried }
 }

@@ -117,9 +117,8 @@ impl<'c, 'a> Rules<'c, 'a> {
     }
 
     fn kept(&self, number: u32) -> Outcome {
-        let alone = |shown: &Shown<'_>| {
-            shown.direct == [number] || shown.view.has_siblings() && shown.direct.contains(&number)
-        };
+        let alone =
+            |shown: &Shown<'_>| shown.direct == [number] || shown.siblings && shown.direct.contains(&number);
         let untold =
             |shown: &Shown<'_>| shown.direct.is_empty() && self.case.writes().get(number).kind.replaces();
         if self.case.live.iter().all(|shown| alone(shown) || untold(shown)) {
