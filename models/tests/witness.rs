@@ -299,6 +299,9 @@ fn every_fault_is_told_and_drawn() {
         {"do": {"deliver": {"link": "B>C"}}},
         {"do": {"forget": {"replica": "C"}}},
         {"at_us": 9000000, "do": {"tick": {"replica": "A"}}},
+        {"do": {"reconnect": {"link": "A>D"}}},
+        {"do": {"begin": {"client": "c1", "key": "k", "operation": {"put": "z"}, "at_once": true}}},
+        {"do": {"lose-tail": {"replica": "B", "records": 1}}},
         {"do": {"lose": {"replica": "C"}}},
         {"do": {"begin": {"client": "c0", "key": "k", "operation": {"put": "y"}}}},
         {"do": {"give-up": {"client": "c0"}}}

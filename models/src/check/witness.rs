@@ -151,6 +151,8 @@ fn cluster(scope: &Scope) -> Cluster {
         propagation: scope.propagation,
         leaders: scope.leaders,
         followers: Vec::new(),
+        coarse_us: 0,
+        reserve: 0,
         acknowledgements: match scope.acknowledgements {
             Acknowledgements::Dropped => witness::Acknowledgements::Dropped,
             Acknowledgements::Delivered => witness::Acknowledgements::Delivered,

@@ -60,6 +60,15 @@ impl Teller<'_> {
             Act::Acknowledge { link } => format!("{} hears what {} has applied", link.from, link.to),
             Act::Fault(fault) => self.fault(fault),
             Act::Lose { replica } => format!("{replica} dies for good"),
+            Act::LoseTail { replica, records } => {
+                let what = if *records == 1 {
+                    "the last record".to_string()
+                } else {
+                    format!("the last {records} records")
+                };
+                format!("{replica} dies and loses {what} of its log")
+            }
+            Act::Reconnect { link } => format!("The connection of {link} breaks and is made anew"),
             Act::GiveUp { client } => format!("{client} waits no longer"),
             Act::Tick { replica } => format!("{replica} looks at the time"),
             Act::Collect { replica } => format!("{replica} purges its tombstones"),

@@ -127,6 +127,7 @@ struct Client {
 struct Player {
     config: Arc<Config>,
     acknowledgements: Acknowledgements,
+    coarse_us: i64,
     nodes: Vec<Node>,
     wires: BTreeMap<LinkId, Wire>,
     clients: BTreeMap<ClientId, Client>,
@@ -151,7 +152,8 @@ impl Player {
         if let Some((&client, start)) = witness.clients.iter().find(|(_, start)| start.at > last) {
             return Err(WitnessError::Client { client, at: start.at, last });
         }
-        let config = Arc::new(Config::new(graph, cluster.strategy.clone()));
+        let config = Config { reserve: cluster.reserve, ..Config::new(graph, cluster.strategy.clone()) };
+        let config = Arc::new(config);
         let node = |id| {
             let replica = Replica::new(Arc::clone(&config), id);
             let digest = Digest(replica.digest());
@@ -178,6 +180,7 @@ impl Player {
         };
         let mut player = Self {
             acknowledgements: cluster.acknowledgements,
+            coarse_us: i64::from(cluster.coarse_us.max(1)),
             nodes: config.graph.replicas().map(node).collect(),
             wires: config.graph.links().iter().map(|&link| (link, Wire::default())).collect(),
             clients: witness.clients.iter().map(client).collect(),
@@ -235,6 +238,8 @@ impl Player {
             Act::Acknowledge { link } => self.acknowledge(*link),
             Act::Fault(fault) => self.fault(fault),
             Act::Lose { replica } => self.kill(*replica, Phase::Gone),
+            Act::LoseTail { replica, records } => self.lose_tail(*replica, *records),
+            Act::Reconnect { link } => self.reconnect(*link),
             Act::GiveUp { client } => {
                 self.client(*client)?;
                 self.session(*client, SessionInput::Unanswered);
