@@ -410,6 +410,16 @@ pub enum Phase {
     Gone,
 }
 
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Live => "live",
+            Self::Down => "down",
+            Self::Gone => "gone",
+        })
+    }
+}
+
 /// A record at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
