@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     fault::{ClockChange, Fault},
-    id::{ClientId, LinkId, ReplicaId},
+    id::{ClientId, LinkId, ReplicaId, WriteId},
     operation::Operation,
     value::Key,
     witness::{
@@ -99,7 +99,25 @@ pub fn path(world: &World, witness: &Witness) -> Result<Vec<Action>, WitnessErro
         path.push(action);
         state = next;
     }
+    compare(witness, &ends(world, &state))?;
     Ok(path)
+}
+
+/// Holds the fates that a witness states against those of the model.
+fn compare(witness: &Witness, found: &BTreeMap<WriteId, WriteEnd>) -> Result<(), WitnessError> {
+    let in_words = |end: Option<&WriteEnd>| match end {
+        None => "unknown".to_string(),
+        Some(WriteEnd { fate, winner: None }) => fate.to_string(),
+        Some(WriteEnd { fate, winner: Some(winner) }) => format!("{fate}, {winner} won"),
+    };
+    for (write, expected) in witness.end.iter().flat_map(|end| &end.fates) {
+        let found = found.get(write);
+        if found != Some(expected) {
+            let (expected, found) = (in_words(Some(expected)), in_words(found));
+            return Err(WitnessError::End { what: format!("the fate of {write}"), expected, found });
+        }
+    }
+    Ok(())
 }
 
 /// What an action is as a step, given the states before and after it.
@@ -135,7 +153,7 @@ fn act(world: &World, state: &State, next: &State, action: Action) -> Act {
         Action::Cut { link } => Act::Fault(Fault::Cut(vec![link])),
         Action::Heal { link } => Act::Fault(Fault::Heal(vec![link])),
         Action::TakeHome { replica } => Act::TakeHome { replica, key: Key::new_static(KEYS[0]) },
-        Action::LoseTail { replica, records } => Act::LoseTail { replica, records },
+        Action::LoseTail { replica, records } => Act::LoseTail { replica, records: records.into() },
         Action::Collect { replica } => Act::Collect { replica },
         Action::Forget { replica } => Act::Forget { replica },
     }
@@ -182,7 +200,7 @@ fn cluster(scope: &Scope) -> Cluster {
             Acknowledgements::Dropped => witness::Acknowledgements::Dropped,
             Acknowledgements::Delivered => witness::Acknowledgements::Delivered,
         },
-        coarse_us: i64::from(scope.faults.coarse_ms) * 1000,
+        coarse_us: u32::from(scope.faults.coarse_ms) * 1000,
         reserve: scope.reserve(),
     }
 }
@@ -197,7 +215,7 @@ fn clients(scope: &Scope) -> BTreeMap<ClientId, ClientStart> {
 }
 
 /// The fates, where nothing can change them any more.
-fn ends(world: &World, state: &State) -> BTreeMap<crate::id::WriteId, WriteEnd> {
+fn ends(world: &World, state: &State) -> BTreeMap<WriteId, WriteEnd> {
     let engine = world.engine();
     if !engine.view(state).is_quiescent() {
         return BTreeMap::new();

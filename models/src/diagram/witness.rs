@@ -141,10 +141,9 @@ impl<'a> Painter<'a> {
     fn act(&mut self, act: &Act) {
         match act {
             Act::Fault(fault) => self.fault(fault),
-            Act::LoseTail { replica, .. } => self.death(*replica, "dies, loses its tail"),
             Act::TakeHome { replica, .. } => self.note(*replica, "takes the home"),
-            Act::Reconnect { link } => self.note(link.to, "reconnected"),
             Act::Lose { replica } => self.death(*replica, "dies for good"),
+            Act::LoseTail { replica, records } => self.death(*replica, &format!("dies, loses {records}")),
             Act::Tick { replica } => self.note(*replica, "tick"),
             Act::Collect { replica } => self.note(*replica, "purge"),
             Act::Forget { replica } => self.note(*replica, "forget"),
@@ -153,7 +152,11 @@ impl<'a> Painter<'a> {
                     self.mark(lane, Sign::Client, "gives up", Tone::Plain);
                 }
             }
-            Act::Begin { .. } | Act::Arrive { .. } | Act::Deliver { .. } | Act::Acknowledge { .. } => {}
+            Act::Begin { .. }
+            | Act::Arrive { .. }
+            | Act::Deliver { .. }
+            | Act::Acknowledge { .. }
+            | Act::Reconnect { .. } => {}
         }
     }
 

@@ -119,12 +119,18 @@ pub struct Cluster {
     /// What becomes of acknowledgements between replicas.
     #[serde(default)]
     pub acknowledgements: Acknowledgements,
-    /// All wall clocks tell time in steps of so many microseconds; 0 is as fine as time itself.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub coarse_us: i64,
-    /// How many log positions leaders reserve at a time; 0 where no log loses its tail.
-    #[serde(default, skip_serializing_if = "is_none_reserved")]
+    /// All wall clocks tell time in steps of so many microseconds, so that writes may get equal stamps; 0 and 1 are as
+    /// fine as time itself.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub coarse_us: u32,
+    /// How many log positions a leader reserves at a time; 0 where the log's tail is never lost.
+    #[serde(default, skip_serializing_if = "is_none")]
     pub reserve: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What becomes of acknowledgements between replicas.
@@ -219,11 +225,6 @@ pub enum Act {
     },
     /// The nemesis acts, or undoes what it did.
     Fault(#[serde(with = "strict::fault")] Fault),
-    /// The connection of a link breaks, and is made anew at once.
-    Reconnect {
-        /// The link.
-        link: LinkId,
-    },
     /// A leader is asked to become the home of a record.
     TakeHome {
         /// Which.
@@ -231,17 +232,23 @@ pub enum Act {
         /// The record.
         key: Key,
     },
-    /// A replica dies, and with it the last records of its log, which were not durable yet.
-    LoseTail {
-        /// Which.
-        replica: ReplicaId,
-        /// How many records; reservations of positions are always durable.
-        records: u8,
-    },
     /// A replica dies for good.
     Lose {
         /// Which.
         replica: ReplicaId,
+    },
+    /// A replica dies, and the last records of its log with it: they were acknowledged before they were durable.
+    LoseTail {
+        /// Which.
+        replica: ReplicaId,
+        /// How many records are lost, from 1; reservations are none.
+        records: u32,
+    },
+    /// The connection of a link breaks and is made anew: what is under way is lost, and what the receiver lacks is sent
+    /// again.
+    Reconnect {
+        /// The link.
+        link: LinkId,
     },
     /// A client waits no longer for the answer to what it asked.
     GiveUp {
@@ -398,11 +405,6 @@ const fn is_zero(number: &i64) -> bool {
     *number == 0
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_none_reserved(number: &u32) -> bool {
-    *number == 0
-}
-
 /// Whether a replica runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -413,6 +415,16 @@ pub enum Phase {
     Down,
     /// It is dead for good.
     Gone,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Live => "live",
+            Self::Down => "down",
+            Self::Gone => "gone",
+        })
+    }
 }
 
 /// A record at the end.

@@ -65,14 +65,16 @@ impl Text {
         let faults = distinct(records.iter().map(|one| one.fault.as_str()));
         let properties = distinct(records.iter().map(|one| one.property));
         let mut table = Table::new(std::iter::once("").chain(faults.iter().copied()));
-        let mut quiet = Vec::new();
+        let (mut quiet, mut silent) = (Vec::new(), Vec::new());
         for property in properties {
             let of = |fault: &str| {
                 let met = |one: &&Record| one.property == property && one.fault == fault;
                 merged(records.iter().filter(met).map(sign).collect())
             };
             let signs: Vec<String> = faults.iter().map(|fault| of(fault)).collect();
-            if signs.iter().all(|sign| sign == "." || sign == "-") {
+            if signs.iter().all(|sign| sign == "-") {
+                silent.push(property);
+            } else if signs.iter().all(|sign| sign == ".") {
                 quiet.push(property);
             } else {
                 table.row(std::iter::once(property.to_owned()).chain(signs));
@@ -81,9 +83,11 @@ impl Text {
         if table.rows() > 1 {
             table.write(2, out)?;
         }
-        if !quiet.is_empty() {
-            let line = format!("holds throughout: {}", quiet.join(", "));
-            wrap(&line, WIDTH - 2).iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+        for (words, properties) in [("holds throughout", quiet), ("nothing to speak of", silent)] {
+            if !properties.is_empty() {
+                let line = format!("{words}: {}", properties.join(", "));
+                wrap(&line, WIDTH - 2).iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+            }
         }
         writeln!(out)
     }

@@ -44,11 +44,35 @@ impl Player {
 
     pub(super) fn cut(&mut self, link: LinkId) -> Done {
         self.wire(link)?.cut = true;
+        self.disconnect(link);
+        Ok(())
+    }
+
+    fn disconnect(&mut self, link: LinkId) {
         self.break_off(link);
         if self.is_live(link.from) {
             self.feed(link.from, Input::Disconnected { to: link.to });
         }
+    }
+
+    pub(super) fn reconnect(&mut self, link: LinkId) -> Done {
+        if self.wire(link)?.cut {
+            return Err(Problem::Blocked(link));
+        }
+        self.disconnect(link);
+        self.connect(link);
         Ok(())
+    }
+
+    /// What is lost is gone at once: the dead replica is what it will be when it restarts.
+    pub(super) fn lose_tail(&mut self, replica: ReplicaId, records: u32) -> Done {
+        self.kill(replica, Phase::Down)?;
+        let disk = &mut self.nodes[replica.index()].disk;
+        for _ in 0..records {
+            let last = disk.iter().rposition(|record| !matches!(record, Record::Reserve(_)));
+            disk.remove(last.ok_or(Problem::ShortLog { replica, records })?);
+        }
+        self.recover(replica)
     }
 
     pub(super) fn heal(&mut self, link: LinkId) -> Done {
@@ -90,27 +114,6 @@ impl Player {
         Ok(())
     }
 
-    /// A replica dies, and the last records of its log were not durable yet.
-    pub(super) fn lose_tail(&mut self, replica: ReplicaId, records: u8) -> Done {
-        self.kill(replica, Phase::Down)?;
-        let disk = &mut self.nodes[replica.index()].disk;
-        for _ in 0..records {
-            if let Some(last) = disk.iter().rposition(|record| !matches!(record, Record::Reserve(_))) {
-                disk.remove(last);
-            }
-        }
-        // What is lost is gone at once, so that the dead replica is what it will be when it restarts.
-        self.recover(replica)
-    }
-
-    fn recover(&mut self, replica: ReplicaId) -> Done {
-        let config = Arc::clone(&self.config);
-        let node = &mut self.nodes[replica.index()];
-        node.replica = Replica::recover(config, replica, node.disk.iter().cloned())
-            .map_err(|error| Problem::Log { replica, why: error.to_string() })?;
-        Ok(())
-    }
-
     pub(super) fn restart(&mut self, replica: ReplicaId) -> Done {
         match self.node(replica)?.phase {
             Phase::Live => return Err(Problem::Running(replica)),
@@ -124,6 +127,14 @@ impl Player {
                 self.connect(link);
             }
         }
+        Ok(())
+    }
+
+    fn recover(&mut self, replica: ReplicaId) -> Done {
+        let config = Arc::clone(&self.config);
+        let node = &mut self.nodes[replica.index()];
+        node.replica = Replica::recover(config, replica, node.disk.iter().cloned())
+            .map_err(|error| Problem::Log { replica, why: error.to_string() })?;
         Ok(())
     }
 }
