@@ -8,12 +8,12 @@ use super::{
 use crate::{
     exit::{Exit, Failure},
     model::{self, Answer, Outcome, Question, Selection, Small, WitnessFile, write_witnesses},
-    report::{Matrix, ModelJson, ModelMarkdown, ModelText, Modelled, Paint, Record},
+    report::{Matrix, ModelJson, ModelMarkdown, ModelText, Modelled, Paint, Record, Taken},
     store::{FORMAT_VERSION, Host, ModelRecord, Versions},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quarrel_models::{
-    check::{Limits, Property, matrix},
+    check::{Exploration, Limits, Property, Reductions, matrix},
     witness::narrate,
 };
 use quarrel_workloads::{
@@ -73,6 +73,9 @@ pub(super) struct Arguments {
     /// The number of writes; 3 if absent.
     #[arg(long, value_name = "N", help_heading = "Narrow or deepen")]
     writes: Option<u8>,
+    /// The number of records, 1 or 2; 1 if absent.
+    #[arg(long, value_name = "N", help_heading = "Narrow or deepen")]
+    keys: Option<u8>,
     /// The most states of one search.
     #[arg(long, value_name = "N", env = "QUARREL_STATES", hide_env_values = true, default_value_t = Limits::default().states, help_heading = "Limits")]
     states: usize,
@@ -89,6 +92,10 @@ pub(super) struct Arguments {
         help_heading = "Limits"
     )]
     time: Span,
+    /// Visit every state by itself: without it a search leaves out, where that is valid, states that differ in the
+    /// names of leaders only, and orders of arrival that nobody sees.
+    #[arg(long, help_heading = "Limits")]
+    unreduced: bool,
     /// How many searches at once; as many as the machine has cores if absent.
     #[arg(long, value_name = "N", env = "QUARREL_JOBS", hide_env_values = true, help_heading = "Limits")]
     jobs: Option<usize>,
@@ -105,6 +112,10 @@ pub(super) fn model(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
     let properties = properties(&arguments.property)?;
     let narrowed =
         [("strategy", &arguments.strategy), ("topology", &arguments.topology), ("fault", &arguments.fault)];
+    if arguments.keys.is_some() && !arguments.matrix {
+        let help = "leave it out, or deepen the matrix: `quarrel model --matrix --keys 2`";
+        return Err(Failure::usage("--keys deepens the matrix, and a scenario in small has one record", help));
+    }
     if let Some((flag, _)) = narrowed.iter().find(|(_, names)| !arguments.matrix && !names.is_empty()) {
         let help = format!("leave it out, or narrow the matrix: `quarrel model --matrix --{flag} ...`");
         return Err(Failure::usage(format!("--{flag} narrows the matrix, and a scenario has its own"), help));
@@ -128,7 +139,12 @@ pub(super) fn model(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
 }
 
 fn limits(arguments: &Arguments) -> Limits {
-    Limits { states: arguments.states, depth: arguments.depth, time: arguments.time.duration() }
+    Limits {
+        states: arguments.states,
+        depth: arguments.depth,
+        time: arguments.time.duration(),
+        reductions: if arguments.unreduced { Reductions::NONE } else { Reductions::ALL },
+    }
 }
 
 fn jobs(arguments: &Arguments) -> usize {
@@ -178,6 +194,7 @@ fn selection(arguments: &Arguments, properties: Vec<Property>) -> Result<Selecti
         properties,
         leaders: arguments.leaders,
         writes: arguments.writes,
+        keys: arguments.keys,
     })
 }
 
@@ -197,7 +214,9 @@ fn whole_matrix(
     let began = Instant::now();
     let (mut records, mut files) = (Vec::new(), Vec::new());
     let keep = arguments.witness_dir.is_some();
+    let mut taken = Taken::default();
     ask(arguments, questions, world, |answer| {
+        taken.add(&answer.exploration);
         records.extend(Record::of(&answer));
         if keep {
             files.extend(WitnessFile::of(&answer));
@@ -209,6 +228,7 @@ fn whole_matrix(
     let matrix = Matrix {
         records,
         cells,
+        taken,
         seconds: began.elapsed().as_secs_f64(),
         witnesses: arguments.witness_dir.as_ref().map(|folder| folder.display().to_string()),
         again: again(world),
@@ -351,10 +371,9 @@ fn witnesses(outcome: &Outcome, answers: &[Answer]) -> Vec<WitnessFile> {
             let answer = &answers[number];
             let of_property = answer.iter().filter(|(asked, _)| *asked == property);
             for (_, found) in of_property {
-                let only = Answer {
-                    question: Question { properties: vec![property], ..answer.question.clone() },
-                    verdicts: vec![found.clone()],
-                };
+                let exploration = Exploration { verdicts: vec![found.clone()], ..answer.exploration.clone() };
+                let question = Question { properties: vec![property], ..answer.question.clone() };
+                let only = Answer { question, exploration };
                 files.extend(
                     WitnessFile::of(&only)
                         .into_iter()

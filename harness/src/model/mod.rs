@@ -11,7 +11,7 @@ pub use files::{WitnessFile, write_witnesses};
 pub use outcome::{Outcome, Reason, finding_of, judge};
 pub use small::{Small, TooLarge, small};
 
-use quarrel_models::check::{Limits, Property, Verdict, World, matrix, survey};
+use quarrel_models::check::{Exploration, Limits, Property, Verdict, World, explore, matrix};
 use std::{
     any::Any,
     collections::BTreeMap,
@@ -39,14 +39,15 @@ pub struct Question {
 pub struct Answer {
     /// The question.
     pub question: Question,
-    /// The verdicts, in the order of the question's properties.
-    pub verdicts: Vec<Verdict>,
+    /// What was found, the verdicts in the order of the question's properties, and what it took. Paths lead through the
+    /// question's world; the states that they end in belong to another one.
+    pub exploration: Exploration,
 }
 
 impl Answer {
     /// Each property with its verdict.
     pub fn iter(&self) -> impl Iterator<Item = (Property, &Verdict)> {
-        self.question.properties.iter().copied().zip(&self.verdicts)
+        self.question.properties.iter().copied().zip(&self.exploration.verdicts)
     }
 }
 
@@ -63,10 +64,11 @@ pub fn ask(questions: Vec<Question>, limits: Limits, threads: usize, mut told: i
             let (sender, begun, questions) = (sender.clone(), &begun, &questions);
             scope.spawn(move || {
                 while let Some((number, question)) = next(begun, questions) {
-                    let search = || survey(&question.world, &question.properties, limits);
+                    // What a search learns of a world takes memory: a world of its own lets go of it.
+                    let search = || explore(&question.world.anew(), &question.properties, limits);
                     // A panic is told where it can be seen, and not lost with its thread.
-                    let verdicts = catch_unwind(AssertUnwindSafe(search));
-                    if sender.send((number, verdicts)).is_err() {
+                    let explored = catch_unwind(AssertUnwindSafe(search));
+                    if sender.send((number, explored)).is_err() {
                         break;
                     }
                 }
@@ -77,19 +79,19 @@ pub fn ask(questions: Vec<Question>, limits: Limits, threads: usize, mut told: i
     });
 }
 
-type Surveyed = Result<Vec<Verdict>, Box<dyn Any + Send>>;
+type Explored = Result<Exploration, Box<dyn Any + Send>>;
 
 fn next<'a>(begun: &AtomicUsize, questions: &'a [Question]) -> Option<(usize, &'a Question)> {
     let number = begun.fetch_add(1, Ordering::Relaxed);
     questions.get(number).map(|question| (number, question))
 }
 
-fn hear(questions: &[Question], receiver: &mpsc::Receiver<(usize, Surveyed)>, told: &mut impl FnMut(Answer)) {
+fn hear(questions: &[Question], receiver: &mpsc::Receiver<(usize, Explored)>, told: &mut impl FnMut(Answer)) {
     let (mut early, mut next) = (BTreeMap::new(), 0);
-    for (number, surveyed) in receiver {
-        early.insert(number, surveyed.unwrap_or_else(|panic| resume_unwind(panic)));
-        while let Some(verdicts) = early.remove(&next) {
-            told(Answer { question: questions[next].clone(), verdicts });
+    for (number, explored) in receiver {
+        early.insert(number, explored.unwrap_or_else(|panic| resume_unwind(panic)));
+        while let Some(exploration) = early.remove(&next) {
+            told(Answer { question: questions[next].clone(), exploration });
             next += 1;
         }
     }
@@ -110,6 +112,8 @@ pub struct Selection {
     pub leaders: Option<usize>,
     /// The number of writes.
     pub writes: Option<u8>,
+    /// The number of records.
+    pub keys: Option<u8>,
 }
 
 impl Selection {
@@ -139,6 +143,7 @@ impl Selection {
                 (scope.leaders, scope.clients) = (leaders, leaders);
             }
             scope.writes = self.writes.unwrap_or(scope.writes);
+            scope.keys = self.keys.unwrap_or(scope.keys);
             let fault = cell.fault.name().to_owned();
             questions.push(Question { fault, world: World::new(scope)?, properties });
         }

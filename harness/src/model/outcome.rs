@@ -40,9 +40,12 @@ pub fn finding_of(property: Property) -> Option<Finding> {
     match property {
         Property::Converged => Some(Finding::Anomaly(Anomaly::Divergence)),
         Property::NoCounterDrift => Some(Finding::Anomaly(Anomaly::CounterDrift)),
+        Property::NoResurrection => Some(Finding::Anomaly(Anomaly::ResurrectedDelete)),
+        Property::NoDoubleBooking => Some(Finding::Anomaly(Anomaly::DoubleBooking)),
         Property::No(fate) => Some(Finding::Fate(fate)),
-        // Replicas that did not apply the same and show the same are no finding; nothing lost is the sum of the fates.
-        Property::Delivered | Property::NothingLost => None,
+        // Replicas that did not apply the same and show the same are no finding; nothing lost is the sum of the fates; a
+        // double effect drifts; and what sessions are promised is not in the contracts of scenarios.
+        Property::Delivered | Property::NothingLost | Property::NoDoubleEffect | Property::Keeps(_) => None,
     }
 }
 
@@ -180,7 +183,7 @@ mod tests {
             let questions: Vec<Question> = small(&scenario(""), Some(2), Some(2)).unwrap().questions;
             let mut answers = Vec::new();
             ask(questions, Limits::default(), threads, |answer| {
-                answers.push(format!("{:?}", answer.verdicts))
+                answers.push(format!("{:?}", answer.exploration))
             });
             answers
         };

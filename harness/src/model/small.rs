@@ -47,7 +47,7 @@ impl TooLarge {
     pub const fn help(&self) -> &'static str {
         match self {
             Self::Workload(_) => {
-                "`quarrel run` runs the scenario live; the model knows registers, sets and counters"
+                "`quarrel run` runs the scenario live; the model knows registers, sets, counters and calendars"
             }
             Self::Scope(_) => "ask for fewer leaders or writes",
         }
@@ -75,7 +75,7 @@ pub fn small(scenario: &Scenario, leaders: Option<usize>, writes: Option<u8>) ->
         worlds.push(("in-flight", Scope { clients: 2, writes: 2, faults: moving, ..base }));
     }
     let question = |(fault, scope): (&str, Scope)| {
-        let asks = |property: &Property| property.speaks_of(scope.workload);
+        let asks = |property: &Property| property.speaks_of(&scope);
         let properties = Property::ALL.into_iter().filter(asks).collect();
         Ok(Question { fault: fault.to_owned(), world: World::new(scope)?, properties })
     };

@@ -24,7 +24,7 @@ pub(crate) use json::{VERSION, write as write_json};
 pub use judged::Circumstances;
 pub use junit::Junit;
 pub use markdown::{MAX_BYTES as MARKDOWN_MAX_BYTES, Markdown};
-pub use model::{Matrix, ModelJson, ModelMarkdown, ModelText, Modelled, Record};
+pub use model::{Matrix, ModelJson, ModelMarkdown, ModelText, Modelled, Record, Taken};
 pub use paint::Paint;
 pub use summary::{Found, Latencies, Mark, Operations, Property, Summary};
 pub use table::Table;

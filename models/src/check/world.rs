@@ -75,6 +75,12 @@ impl World {
         Ok(Self { laws, tables: Arc::default() })
     }
 
+    /// The same world, before anybody looked: it shares no states with this one, and no memory.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { laws: Arc::clone(&self.laws), tables: Arc::default() }
+    }
+
     /// Its bounds.
     #[must_use]
     pub fn scope(&self) -> &Scope {

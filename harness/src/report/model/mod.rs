@@ -9,7 +9,7 @@ pub use markdown::Markdown as ModelMarkdown;
 pub use text::Text as ModelText;
 
 use crate::model::{Answer, Outcome, variant};
-use quarrel_models::check::{Bound, Property, Verdict};
+use quarrel_models::check::{Bound, Exploration, Property, Verdict};
 use serde::Serialize;
 
 /// One property of one world.
@@ -35,6 +35,10 @@ pub struct Record {
     pub verdict: &'static str,
     /// The states met.
     pub states: usize,
+    /// What may be left out of a search where that is valid, and was here.
+    pub reductions: Vec<&'static str>,
+    /// The most memory that the search of this world took, bytes: all properties are asked in one search.
+    pub bytes: usize,
     /// The most actions from the beginning to a state; of a violated property, to the state that violates it.
     pub depth: usize,
     /// The steps of the shortest witness, if it is violated.
@@ -55,7 +59,7 @@ impl Record {
     }
 
     fn one(answer: &Answer, property: Property, verdict: &Verdict) -> Self {
-        let scope = answer.question.world.scope();
+        let (scope, exploration) = (answer.question.world.scope(), &answer.exploration);
         let (depth, bound) = match verdict {
             Verdict::Holds { depth, .. } => (*depth, None),
             Verdict::Bounded { why, depth, .. } => (*depth, Some(*why)),
@@ -72,11 +76,38 @@ impl Record {
             property: property.name(),
             verdict: verdict.name(),
             states: verdict.states(),
+            reductions: exploration.reductions.iter().map(|reduction| reduction.name()).collect(),
+            bytes: exploration.bytes,
             depth,
             witness_steps: verdict.witness_steps(),
             bound: bound.map(|bound| bound.to_string()),
             vacuous: bound == Some(Bound::Vacuous),
         }
+    }
+}
+
+/// What searches took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// All states met.
+    pub states: usize,
+    /// The most states of one world.
+    pub most_states: usize,
+    /// The most memory of one world, bytes.
+    pub most_bytes: usize,
+    /// The least odds that two different states of a world had one fingerprint: one in so many. 0 if nothing was
+    /// searched.
+    pub collision_odds: u128,
+}
+
+impl Taken {
+    /// One search more.
+    pub fn add(&mut self, exploration: &Exploration) {
+        self.states += exploration.states;
+        if exploration.states > self.most_states {
+            (self.most_states, self.collision_odds) = (exploration.states, exploration.collision_odds());
+        }
+        self.most_bytes = self.most_bytes.max(exploration.bytes);
     }
 }
 
@@ -87,6 +118,8 @@ pub struct Matrix {
     pub records: Vec<Record>,
     /// The worlds that were searched.
     pub cells: usize,
+    /// What the searches took.
+    pub taken: Taken,
     /// How long it took.
     pub seconds: f64,
     /// The folder of the witnesses, if they were written.

@@ -11,11 +11,18 @@ fn matrix() -> Matrix {
         ..Selection::default()
     };
     let questions = selection.questions().unwrap();
-    let (cells, mut records) = (questions.len(), Vec::new());
-    ask(questions, Limits::default(), 2, |answer| records.extend(Record::of(&answer)));
+    let (cells, mut records, mut taken) = (questions.len(), Vec::new(), Taken::default());
+    ask(questions, Limits::default(), 2, |answer| {
+        taken.add(&answer.exploration);
+        records.extend(Record::of(&answer));
+    });
+    // How much memory a search takes differs between machines.
+    taken.most_bytes = 123_456;
+    records.iter_mut().for_each(|record: &mut Record| record.bytes = 98_765);
     Matrix {
         records,
         cells,
+        taken,
         seconds: 1.25,
         witnesses: Some("w".to_owned()),
         again: "quarrel model --matrix".to_owned(),

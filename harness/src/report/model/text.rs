@@ -32,7 +32,16 @@ impl Text {
         }
         let all = &matrix.records;
         let count = |is: fn(&Record) -> bool| grouped(all.iter().filter(|one| is(one)).count() as u64);
+        let taken = matrix.taken;
         writeln!(out, "{} worlds in {:.1} s", matrix.cells, matrix.seconds)?;
+        writeln!(
+            out,
+            "{} states, at most {} and {:.1} MB a world; two collide there with odds of 1 in 10^{}",
+            grouped(taken.states as u64),
+            grouped(taken.most_states as u64),
+            taken.most_bytes as f64 / 1e6,
+            taken.collision_odds.checked_ilog10().unwrap_or_default(),
+        )?;
         writeln!(
             out,
             "{} properties violated, {} hold, {} bounded, {} with nothing to speak of",
