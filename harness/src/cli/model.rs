@@ -114,7 +114,10 @@ pub(super) fn model(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
         [("strategy", &arguments.strategy), ("topology", &arguments.topology), ("fault", &arguments.fault)];
     if arguments.keys.is_some() && !arguments.matrix {
         let help = "leave it out, or deepen the matrix: `quarrel model --matrix --keys 2`";
-        return Err(Failure::usage("--keys deepens the matrix, and a scenario in small has one record", help));
+        return Err(Failure::usage(
+            "--keys deepens the matrix, and a scenario in small has one record",
+            help,
+        ));
     }
     if let Some((flag, _)) = narrowed.iter().find(|(_, names)| !arguments.matrix && !names.is_empty()) {
         let help = format!("leave it out, or narrow the matrix: `quarrel model --matrix --{flag} ...`");
@@ -280,7 +283,10 @@ fn resolved(word: &str, world: &World<'_>) -> Result<(Source, Scenario), Failure
 
 fn made_small(arguments: &Arguments, scenario: &Scenario) -> Result<Small, Failure> {
     model::small(scenario, arguments.leaders, arguments.writes).map_err(|error| {
-        Failure::usage(format!("there is no small model of {}: {error}", scenario.name), error.help())
+        Failure::usage(
+            format!("there is no small model of {}: {error}", scenario.name),
+            "ask for fewer leaders or writes",
+        )
     })
 }
 

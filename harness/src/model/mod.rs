@@ -9,7 +9,7 @@ mod small;
 
 pub use files::{WitnessFile, write_witnesses};
 pub use outcome::{Outcome, Reason, finding_of, judge};
-pub use small::{Small, TooLarge, small};
+pub use small::{Small, small};
 
 use quarrel_models::check::{Exploration, Limits, Property, Verdict, World, explore, matrix};
 use std::{
