@@ -174,3 +174,15 @@ fn cuts_and_healings_add_no_verdict() {
         assert_eq!(verdicts(0), verdicts(1), "{}", scope.strategy);
     }
 }
+
+/// With two leaders, or on a ring, nothing overtakes what it was made on.
+#[test]
+fn arrival_lets_the_older_write_win_over_one_that_knew_it_only_where_three_leaders_write_to_each_other() {
+    let three = || Scope { writes: 3, ..mesh(Strategy::Arrival(Arrival::default())) };
+    facts(three(), &[("causal-inversion", "violated in 9"), ("partial", "violated in 6")]);
+    facts(Scope { leaders: 2, ..three() }, &[("causal-inversion", "holds: 82 of 316 states, 6 deep")]);
+    facts(
+        Scope { writes: 3, ..ring(Strategy::Arrival(Arrival::default())) },
+        &[("causal-inversion", "holds: 111 of 973 states, 9 deep")],
+    );
+}

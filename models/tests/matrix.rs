@@ -23,7 +23,7 @@ fn expected() -> Vec<&'static str> {
 /// Whether a debug build checks the cell: on a ring, and of so few states.
 fn is_cheap(cell: &Cell, line: &str) -> bool {
     let states = line.split('|').nth(4).and_then(|states| states.trim().parse::<usize>().ok());
-    cell.scope.topology == Topology::Ring && states.is_some_and(|states| states < 11_000)
+    cell.scope.topology == Topology::Ring && states.is_some_and(|states| states < 3_000)
 }
 
 #[test]

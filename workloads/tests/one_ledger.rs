@@ -341,6 +341,10 @@ fn effects_and_what_takes_them_back() {
         every_state(of(Workload::Cart, Scope { writes: 3, clients: 2, ..ring(strategy) }), &mut met);
     }
     every_state(of(Workload::Cart, Scope { writes: 3, clients: 2, ..ring(crdt(DataType::OrSet)) }), &mut met);
+    for strategy in [lww(), on_write(Handler::Union), crdt(DataType::OrSet)] {
+        let overlapping = Scope { overlap: true, clients: 2, ..ring(strategy) };
+        every_state(of(Workload::Cart, overlapping), &mut met);
+    }
     for strategy in [lww(), on_write(Handler::Delta), crdt(DataType::Counter)] {
         every_state(skewed(of(Workload::Counter, ring(strategy))), &mut met);
     }

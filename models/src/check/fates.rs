@@ -300,12 +300,15 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether a later write took it back on purpose.
+    /// Whether a later write asserted the opposite: took back what it added, or added what it took away.
     fn was_undone(&self, slot: usize) -> bool {
+        let erases = |by: usize, of: usize| {
+            let erased = self.issued(by).and_then(|issued| issued.erases);
+            erased.is_some_and(|erased| usize::from(erased) == of)
+        };
         self.others(slot).any(|other| {
-            let erases = self.issued(other).and_then(|issued| issued.erases);
             let relation = self.relation(slot, other);
-            erases.is_some_and(|of| usize::from(of) == slot)
+            (erases(other, slot) || erases(slot, other))
                 && relation.loser_knew == Knowledge::None
                 && (relation.winner_knew != Knowledge::None || relation.loser_first)
         })

@@ -1,7 +1,7 @@
 //! The matrix: every strategy with its variants, in every shape of cluster, under every class of faults.
 //!
-//! The scopes are small on purpose: three leaders and three writes, and under faults writes that take no time. A cell
-//! says what is so within them, and nothing beyond.
+//! The scopes are small on purpose: three leaders and three writes, and under faults writes that take no time; under
+//! faults that multiply, two writes. A cell says what is so within them, and nothing beyond.
 
 use super::{
     facade::{Exploration, Limits, Verdict, explore},
@@ -13,9 +13,9 @@ use crate::{
     clock::ClockKind,
     handler::Handler,
     strategy::{
-        Arrival, Crdt, DataType, Detection, Fallback, FirstWriteWins, HandOver, HomeLeader, LastWriteWins,
-        LeaderPriority, LocalWrite, MissingRow, MostUpdates, OnRead, OnWrite, Reroute, Rows, Strategy,
-        TieRule,
+        Arrival, Crdt, DataType, DeletePolicy, Detection, Fallback, FirstWriteWins, HandOver, HomeLeader,
+        LastWriteWins, LeaderPriority, LocalWrite, MissingRow, MostUpdates, OnRead, OnWrite, Reroute, Rows,
+        Strategy, TieRule,
     },
     topology::Topology,
 };
@@ -38,11 +38,40 @@ pub enum FaultClass {
     Relocation,
     /// One leader dies for good.
     Crash,
+    /// All clocks tell time in steps of two milliseconds, so that two writes may get one stamp.
+    Ties,
+    /// One clock is set ten milliseconds back once, and one client moves once without its token. Two writes.
+    SkewAndRelocation,
+    /// One client moves once, with a request under way or without. Two writes that take time, two clients.
+    InFlight,
+    /// One leader dies and restarts without the last record of its log. Two writes.
+    TailLoss,
+    /// One replica forgets the conflict metadata of what it holds. Two writes.
+    Forgetting,
+    /// One replica forgets its tombstones, whatever the others have seen. Two writes.
+    Collection,
+    /// The nemesis makes another leader the home of the record. Two writes that take time, two clients.
+    HandOver,
+    /// Clients read twice of their own accord, and one of them moves once without its token. Two writes.
+    Reading,
 }
 
 impl FaultClass {
     /// All classes.
-    pub const ALL: [Self; 4] = [Self::None, Self::Skew, Self::Relocation, Self::Crash];
+    pub const ALL: [Self; 12] = [
+        Self::None,
+        Self::Skew,
+        Self::Relocation,
+        Self::Crash,
+        Self::Ties,
+        Self::SkewAndRelocation,
+        Self::InFlight,
+        Self::TailLoss,
+        Self::Forgetting,
+        Self::Collection,
+        Self::HandOver,
+        Self::Reading,
+    ];
 
     /// The name, as reports spell it.
     #[must_use]
@@ -52,6 +81,41 @@ impl FaultClass {
             Self::Skew => "skew",
             Self::Relocation => "relocation",
             Self::Crash => "crash",
+            Self::Ties => "ties",
+            Self::SkewAndRelocation => "skew+relocation",
+            Self::InFlight => "in-flight",
+            Self::TailLoss => "tail-loss",
+            Self::Forgetting => "forgetting",
+            Self::Collection => "collection",
+            Self::HandOver => "hand-over",
+            Self::Reading => "reading",
+        }
+    }
+
+    /// Whether such faults can be felt there: tombstones are forgotten only where something is deleted, and homes move
+    /// only where there are some that do.
+    #[must_use]
+    pub fn applies_to(self, strategy: &Strategy, workload: Workload) -> bool {
+        match self {
+            Self::Collection => matches!(workload, Workload::Document),
+            Self::HandOver => {
+                strategy.home_leader().is_some_and(|strategy| strategy.reroute == Reroute::Follow)
+            }
+            _ => true,
+        }
+    }
+
+    /// The bounds of its cells.
+    fn narrow(self, scope: Scope) -> Scope {
+        let scope = Scope { overlap: false, faults: self.faults(), ..scope };
+        match self {
+            Self::None => Scope { overlap: true, ..scope },
+            Self::Skew | Self::Relocation | Self::Crash | Self::Ties => scope,
+            Self::InFlight | Self::HandOver => Scope { overlap: true, clients: 2, writes: 2, ..scope },
+            Self::Reading => Scope { reads: 2, writes: 2, ..scope },
+            Self::SkewAndRelocation | Self::TailLoss | Self::Forgetting | Self::Collection => {
+                Scope { writes: 2, ..scope }
+            }
         }
     }
 
@@ -62,6 +126,16 @@ impl FaultClass {
             Self::Skew => Faults { offsets_ms: vec![-10, -1], clock_changes: 1, ..none },
             Self::Relocation => Faults { relocations: 1, ..none },
             Self::Crash => Faults { crashes: 1, ..none },
+            Self::Ties => Faults { coarse_ms: 2, ..none },
+            Self::SkewAndRelocation => {
+                Faults { offsets_ms: vec![-10], clock_changes: 1, relocations: 1, ..none }
+            }
+            Self::InFlight => Faults { relocations: 1, in_flight: true, ..none },
+            Self::TailLoss => Faults { tail_losses: 1, tail_records: 1, ..none },
+            Self::Forgetting => Faults { forgettings: 1, ..none },
+            Self::Collection => Faults { collections: 1, ..none },
+            Self::HandOver => Faults { hand_overs: 1, ..none },
+            Self::Reading => Faults { relocations: 1, ..none },
         }
     }
 }
@@ -114,7 +188,34 @@ pub fn strategies() -> Vec<(Strategy, Workload)> {
     registers
         .chain(sets.into_iter().map(of(Workload::Set)))
         .chain(counters.into_iter().map(of(Workload::Counter)))
+        .chain(with_deletions())
         .collect()
+}
+
+/// What deletions, removals and cancellations do, and double bookings.
+fn with_deletions() -> impl Iterator<Item = (Strategy, Workload)> {
+    let lww = |deletes| {
+        let rows = Rows { deletes, ..Rows::default() };
+        Strategy::Lww(LastWriteWins { rows, ..LastWriteWins::default() })
+    };
+    let on_write = |handler| Strategy::OnWrite(OnWrite { handler });
+    let documents = [
+        lww(DeletePolicy::Tombstone),
+        lww(DeletePolicy::Hard),
+        lww(DeletePolicy::DeleteWins),
+        Strategy::OnRead(OnRead { handler: Handler::Latest }),
+    ];
+    let carts = [
+        lww(DeletePolicy::Tombstone),
+        on_write(Handler::Union),
+        Strategy::Crdt(Crdt { data_type: DataType::OrSet }),
+    ];
+    let calendars = [lww(DeletePolicy::Tombstone), on_write(Handler::Calendar)];
+    let of = |workload| move |strategy| (strategy, workload);
+    let documents = documents.into_iter().map(of(Workload::Document));
+    documents
+        .chain(carts.into_iter().map(of(Workload::Cart)))
+        .chain(calendars.into_iter().map(of(Workload::Calendar)))
 }
 
 /// The shapes of the matrix.
@@ -133,8 +234,7 @@ impl Cell {
     /// The cell of a strategy in a shape under a class of faults.
     #[must_use]
     pub fn new(strategy: Strategy, workload: Workload, topology: Topology, fault: FaultClass) -> Self {
-        let overlap = fault == FaultClass::None;
-        let scope = Scope { workload, overlap, faults: fault.faults(), ..Scope::new(strategy, topology) };
+        let scope = fault.narrow(Scope { workload, ..Scope::new(strategy, topology) });
         Self { fault, scope }
     }
 
@@ -214,7 +314,8 @@ pub fn cells() -> Vec<Cell> {
     let mut cells = Vec::new();
     for (strategy, workload) in strategies() {
         for topology in TOPOLOGIES {
-            for fault in FaultClass::ALL {
+            let felt = |fault: &FaultClass| fault.applies_to(&strategy, workload);
+            for fault in FaultClass::ALL.into_iter().filter(felt) {
                 cells.push(Cell::new(strategy.clone(), workload, topology.clone(), fault));
             }
         }
