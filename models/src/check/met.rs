@@ -95,13 +95,13 @@ mod tests {
     use crate::random::fnv1a;
     use std::collections::BTreeSet;
 
-    /// Beside an ordered set: names drawn from a small range, so that many come again, 0 and neighbours among them.
+    /// Beside an ordered set: a third drawn from a small range, so that many come again, 0 and neighbours among them.
     #[test]
     fn it_knows_what_it_was_told_and_nothing_else() {
         let (mut met, mut known) = (Met::default(), BTreeSet::new());
         for n in 0..40_000_u32 {
             let drawn = fnv1a(&n.to_le_bytes());
-            let fingerprint = if n % 3 == 0 { drawn % 5000 } else { drawn << 20 };
+            let fingerprint = if n % 3 == 0 { drawn % 5000 } else { drawn };
             // 0 and 1 have one name.
             let new = known.insert(fingerprint.max(1));
             assert_eq!(met.contains(fingerprint), !new);
@@ -109,7 +109,7 @@ mod tests {
             assert!(met.contains(fingerprint));
         }
         assert_eq!(met.count, known.len());
-        assert!(known.len() > 20_000 && !met.contains(3 << 60));
+        assert!(known.len() > 20_000 && !met.contains(5001));
         assert!(met.peak_bytes() <= known.len() * 32);
     }
 }

@@ -332,3 +332,39 @@ impl Engine<'_> {
         self.follow(state, step) == self.follow(state, &turned)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::search::Search, *};
+    use crate::{
+        strategy::{Arrival, HomeLeader, Reroute},
+        topology::Topology,
+    };
+    use core::ops::ControlFlow;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// How many states a search meets with a reduction, valid or not; nothing if it breaks off.
+    fn states(scope: &Scope, reductions: &[Reduction]) -> Option<usize> {
+        let world = World::new(scope.clone()).unwrap();
+        let work = || {
+            let mut search = Search::new(world.engine(), super::super::Limits::default(), reductions);
+            search.run(|_, _, _| ControlFlow::Continue(()));
+            search.states()
+        };
+        catch_unwind(AssertUnwindSafe(work)).ok()
+    }
+
+    /// What the obstacles keep out would be noticed if it came in.
+    #[test]
+    fn reductions_where_they_are_not_valid_are_caught() {
+        let of = |strategy| Scope { writes: 2, overlap: false, ..Scope::new(strategy, Topology::AllToAll) };
+        let forward = HomeLeader { reroute: Reroute::Forward, ..HomeLeader::default() };
+        let (arrival, home) = (of(Strategy::Arrival(Arrival {})), of(Strategy::HomeLeader(forward)));
+        assert!(states(&arrival, &[Reduction::Symmetry]).is_some(), "arrival treats leaders alike");
+        assert_eq!(states(&home, &[Reduction::Symmetry]), None, "only one leader is home");
+        if cfg!(debug_assertions) {
+            let writes = Scope { writes: 3, ..arrival };
+            assert_eq!(states(&writes, &[Reduction::SyncPoints]), None, "the last to arrive wins");
+        }
+    }
+}

@@ -554,4 +554,33 @@ mod tests {
         assert_ne!(form(&[1, 2]), form(&[1 | 2 << 7]));
         assert_ne!(form(&[128, 1]), form(&[0, 1, 1]));
     }
+
+    /// A planted error: a look-up that tells of another node than the one that the replica makes.
+    #[test]
+    #[cfg(debug_assertions)]
+    fn a_look_up_that_is_not_what_the_replica_does_is_caught() {
+        use super::super::{Scope, World};
+        use crate::{
+            strategy::{LastWriteWins, Strategy},
+            topology::Topology,
+        };
+        use std::panic::{AssertUnwindSafe, catch_unwind};
+        let world = World::new(Scope::new(Strategy::Lww(LastWriteWins::default()), Topology::Ring)).unwrap();
+        let laws = world.laws();
+        let mut tables = Tables::default();
+        let mut node = |me| {
+            let replica = tables.replicas.id(Arc::new(Replica::new(Arc::clone(&laws.config), ReplicaId(me))));
+            tables.nodes.id(Node { replica, phase: Phase::Live, offset_ms: 0, disk: None })
+        };
+        let (node, other) = (node(0), node(1));
+        let input = tables.flush;
+        let look_up = |tables: &mut Tables| {
+            let look_ups = || (0..LOOK_UPS_PER_CHECK).all(|_| tables.effect(laws, node, input, 0).flushed);
+            catch_unwind(AssertUnwindSafe(look_ups)).is_ok()
+        };
+        assert!(look_up(&mut tables), "all is well as it is");
+        let known = tables.effects.get_mut(&Occasion { node, input, tick: 0 }).unwrap();
+        known.node = other;
+        assert!(!look_up(&mut tables), "the planted error was not noticed");
+    }
 }
