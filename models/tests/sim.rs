@@ -61,7 +61,7 @@ impl Observer for Log {
         }
     }
 
-    fn fault(&mut self, at_us: u64, fault: &Fault) {
+    fn fault(&mut self, at_us: u64, fault: &Fault, _backup_us: Option<u64>) {
         self.lines.push(format!("{at_us} {fault}"));
     }
 
@@ -114,7 +114,7 @@ fn put(at_us: u64, client: u32, value: i64) -> TimedOperation {
 }
 
 fn fault(at_us: u64, fault: Fault) -> TimedFault {
-    TimedFault { at_us, fault, in_flight: false }
+    TimedFault { at_us, fault, in_flight: false, backup_us: None }
 }
 
 fn links(names: &str) -> Vec<LinkId> {
@@ -263,6 +263,23 @@ fn whom_nobody_restarts_is_dead_at_the_end_and_who_joins_late_catches_up() {
     assert!(matches!(outcome.rest, Rest::Reached { .. }));
 }
 
+/// The leader forgets that it has given positions away, and gives them away again: nobody takes the new writes.
+#[test]
+fn a_leader_on_an_old_backup_writes_what_nobody_else_will_see() {
+    let on_backup = |backup_us| {
+        let mut schedule = quiet(lww());
+        schedule.operations = vec![put(SECOND, 0, 1), put(3 * SECOND, 0, 2), put(6 * SECOND, 0, 3)];
+        let restart = TimedFault { backup_us, ..fault(5 * SECOND, Fault::Restart(A)) };
+        schedule.faults = vec![fault(4 * SECOND, Fault::Kill(A)), restart];
+        shown(&logged(&schedule).1)
+    };
+    let values = |values: [i64; 3]| values.map(|value| Some(Value::Int(value)));
+    assert_eq!(on_backup(None), values([3, 3, 3]));
+    assert_eq!(on_backup(Some(4 * SECOND)), values([3, 3, 3]), "nothing was written since");
+    assert_eq!(on_backup(Some(2 * SECOND)), values([3, 2, 2]));
+    assert_eq!(on_backup(Some(0)), values([3, 2, 2]), "a new machine with an old name");
+}
+
 #[test]
 fn a_stopped_leader_answers_when_it_goes_on() {
     let mut schedule = quiet(lww());
@@ -284,7 +301,7 @@ fn a_client_that_moves_with_a_request_in_flight_sends_it_again() {
     let add = TimedOperation { operation: Operation::Add(5), ..put(2 * SECOND, 0, 0) };
     schedule.operations = vec![add];
     let relocate = Fault::Relocate { client: ClientId(0), to: B, token: false };
-    schedule.faults = vec![TimedFault { at_us: SECOND, fault: relocate, in_flight: true }];
+    schedule.faults = vec![TimedFault { in_flight: true, ..fault(SECOND, relocate) }];
     let (log, outcome) = logged(&schedule);
     assert_eq!(log.acknowledged, 1);
     assert!(
@@ -380,7 +397,7 @@ fn stormy(strategy: Strategy, seed: u64) -> Schedule {
             _ => (Fault::Relocate { client, to: leader, token: below(2) == 0 }, None),
         };
         let (at_us, in_flight) = (below(7 * SECOND), below(2) == 0);
-        schedule.faults.push(TimedFault { at_us, fault: begin, in_flight });
+        schedule.faults.push(TimedFault { in_flight, ..fault(at_us, begin) });
         schedule.faults.extend(undo.map(|undo| fault(at_us + below(SECOND), undo)));
     }
     schedule

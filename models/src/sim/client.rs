@@ -245,7 +245,7 @@ impl<O: Observer> World<'_, O> {
         let Some(Order { to, token, .. }) = client.order.take() else { return };
         client.at = to;
         client.pending = None;
-        self.observer.fault(self.now_us, &Fault::Relocate { client: id, to, token });
+        self.observer.fault(self.now_us, &Fault::Relocate { client: id, to, token }, None);
         self.tell_session(id, SessionInput::Relocated { token });
     }
 }

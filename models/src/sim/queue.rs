@@ -120,6 +120,32 @@ mod tests {
         assert_eq!(order, [(3, 0), (3, 1), (3, 9), (4, 8), (5, 2), (7, 3)]);
     }
 
+    /// The slow way: all events in one list, the next one searched for.
+    #[test]
+    fn the_queue_agrees_with_a_search_through_all_events() {
+        let mut draw = crate::random::Stream::new(1, "test queue", 0);
+        let number = |event: Event| if let Event::Operation(number) = event { number } else { usize::MAX };
+        for _ in 0..50 {
+            let mut queue = Queue::default();
+            let times: Vec<u64> = (0..20).map(|_| draw.below(30)).collect();
+            queue.schedule(times.iter().zip(0..).map(|(&at_us, n)| (at_us, Event::Operation(n))).collect());
+            let mut all: Vec<(u64, usize)> = times.into_iter().zip(0..).collect();
+            let (mut planned, mut now_us) = (20, 0);
+            while let Some(next) = all.iter().copied().min() {
+                all.retain(|&other| other != next);
+                assert_eq!(queue.pop().map(|(at_us, event)| (at_us, number(event))), Some(next));
+                now_us = next.0.max(now_us);
+                for _ in 0..if planned < 100 { draw.below(3) } else { 0 } {
+                    let at_us = now_us + draw.below(5);
+                    queue.push(at_us, Event::Operation(planned));
+                    all.push((at_us, planned));
+                    planned += 1;
+                }
+            }
+            assert!(queue.pop().is_none());
+        }
+    }
+
     #[test]
     fn events_are_small_enough_to_be_moved() {
         assert!(size_of::<Event>() <= 72, "{} bytes", size_of::<Event>());

@@ -130,6 +130,10 @@ pub struct TimedFault {
     /// otherwise between two operations.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub in_flight: bool,
+    /// For a restart: the replica starts on its disk as it was before this time, an old backup. 0 is an empty disk: a new
+    /// machine that has the name of another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_us: Option<u64>,
 }
 
 /// When the run heals and ends.
