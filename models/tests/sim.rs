@@ -1,30 +1,25 @@
 //! The simulator: what a schedule says happens, in virtual time, and the same again whenever it is run.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod storm;
+
 use quarrel_models::{
     clock::ClockKind,
-    fault::{ClockChange, Fault, LinkQuality},
+    fault::{ClockChange, Fault},
     handler::Handler,
-    id::{ClientId, LinkId, ReplicaId, WriteId},
+    id::{ClientId, ReplicaId, WriteId},
     message::TraceEvent,
     operation::{KeyedOperation, Operation},
-    random::Stream,
     replica::Replica,
     session::Outcome as Answered,
     sim::{
-        Clients, Cluster, Durability, FORMAT_VERSION, Observer, Outcome, Phases, Rest, Schedule,
-        ScheduleError, Silent, TimedFault, TimedOperation, run,
+        Durability, Observer, Outcome, Rest, Schedule, ScheduleError, Silent, TimedFault, TimedOperation, run,
     },
     strategy::{Arrival, HandOver, HomeLeader, LastWriteWins, OnRead, OnWrite, Strategy},
-    topology::{Follower, Propagation, Topology},
-    value::{Key, Value},
+    topology::Follower,
+    value::Value,
 };
-
-const A: ReplicaId = ReplicaId(0);
-const B: ReplicaId = ReplicaId(1);
-const C: ReplicaId = ReplicaId(2);
-const MS: u64 = 1000;
-const SECOND: u64 = 1_000_000;
+use storm::{A, B, C, MS, SECOND, fault, links, lww, put, quiet, shown, stormy};
 
 /// Everything that an observer is told, as text: two runs can be compared word for word.
 #[derive(Debug, Default)]
@@ -61,7 +56,7 @@ impl Observer for Log {
         }
     }
 
-    fn fault(&mut self, at_us: u64, fault: &Fault) {
+    fn fault(&mut self, at_us: u64, fault: &Fault, _backup_us: Option<u64>) {
         self.lines.push(format!("{at_us} {fault}"));
     }
 
@@ -75,62 +70,10 @@ impl Observer for Log {
     }
 }
 
-/// Three leaders that all send to each other, 2 ms apart, and a client at each; nothing to do, nothing goes wrong.
-fn quiet(strategy: Strategy) -> Schedule {
-    let link = LinkQuality { latency_us: 2 * MS, ..LinkQuality::default() };
-    Schedule {
-        v: FORMAT_VERSION,
-        seed: 1,
-        cluster: Cluster {
-            strategy,
-            leaders: 3,
-            followers: Vec::new(),
-            topology: Topology::AllToAll,
-            propagation: Propagation::Direct,
-            link,
-            durability: Durability::default(),
-            wait_us: SECOND,
-            clock_tick_us: 0,
-        },
-        clients: Clients {
-            at: vec![A, B, C],
-            link: LinkQuality { latency_us: 300, ..LinkQuality::default() },
-            timeout_us: 2 * SECOND,
-            token: false,
-        },
-        operations: Vec::new(),
-        faults: Vec::new(),
-        phases: Phases { heal_us: 9 * SECOND, load_us: 10 * SECOND, converge_us: 60 * SECOND },
-    }
-}
-
-fn lww() -> Strategy {
-    Strategy::Lww(LastWriteWins::default())
-}
-
-fn put(at_us: u64, client: u32, value: i64) -> TimedOperation {
-    let operation = Operation::Put(Value::Int(value));
-    TimedOperation { at_us, client: ClientId(client), key: Key::from("k"), operation, replica: None }
-}
-
-fn fault(at_us: u64, fault: Fault) -> TimedFault {
-    TimedFault { at_us, fault, in_flight: false }
-}
-
-fn links(names: &str) -> Vec<LinkId> {
-    names.split(' ').map(|name| name.parse().unwrap()).collect()
-}
-
 fn logged(schedule: &Schedule) -> (Log, Outcome) {
     let mut log = Log::default();
     let outcome = run(schedule, &mut log).unwrap();
     (log, outcome)
-}
-
-/// What each replica shows of the one record; a dead one shows nothing.
-fn shown(outcome: &Outcome) -> Vec<Option<Value>> {
-    let value = |replica: &Replica| replica.cells().next().and_then(|(_, cell)| cell.value().cloned());
-    outcome.replicas.iter().map(|replica| replica.as_ref().and_then(value)).collect()
 }
 
 fn all_show(outcome: &Outcome, value: i64) -> bool {
@@ -263,6 +206,23 @@ fn whom_nobody_restarts_is_dead_at_the_end_and_who_joins_late_catches_up() {
     assert!(matches!(outcome.rest, Rest::Reached { .. }));
 }
 
+/// The leader forgets that it has given positions away, and gives them away again: nobody takes the new writes.
+#[test]
+fn a_leader_on_an_old_backup_writes_what_nobody_else_will_see() {
+    let on_backup = |backup_us| {
+        let mut schedule = quiet(lww());
+        schedule.operations = vec![put(SECOND, 0, 1), put(3 * SECOND, 0, 2), put(6 * SECOND, 0, 3)];
+        let restart = TimedFault { backup_us, ..fault(5 * SECOND, Fault::Restart(A)) };
+        schedule.faults = vec![fault(4 * SECOND, Fault::Kill(A)), restart];
+        shown(&logged(&schedule).1)
+    };
+    let values = |values: [i64; 3]| values.map(|value| Some(Value::Int(value)));
+    assert_eq!(on_backup(None), values([3, 3, 3]));
+    assert_eq!(on_backup(Some(4 * SECOND)), values([3, 3, 3]), "nothing was written since");
+    assert_eq!(on_backup(Some(2 * SECOND)), values([3, 2, 2]));
+    assert_eq!(on_backup(Some(0)), values([3, 2, 2]), "a new machine with an old name");
+}
+
 #[test]
 fn a_stopped_leader_answers_when_it_goes_on() {
     let mut schedule = quiet(lww());
@@ -284,7 +244,7 @@ fn a_client_that_moves_with_a_request_in_flight_sends_it_again() {
     let add = TimedOperation { operation: Operation::Add(5), ..put(2 * SECOND, 0, 0) };
     schedule.operations = vec![add];
     let relocate = Fault::Relocate { client: ClientId(0), to: B, token: false };
-    schedule.faults = vec![TimedFault { at_us: SECOND, fault: relocate, in_flight: true }];
+    schedule.faults = vec![TimedFault { in_flight: true, ..fault(SECOND, relocate) }];
     let (log, outcome) = logged(&schedule);
     assert_eq!(log.acknowledged, 1);
     assert!(
@@ -323,67 +283,6 @@ fn a_dead_leader_refuses_at_once_and_a_killed_one_breaks_off() {
     let (log, _) = logged(&schedule);
     assert!(log.lines.iter().any(|line| line.contains("c0 true Unsent")), "{:#?}", log.lines);
     assert!(log.lines.iter().any(|line| line.contains("c1 true Unknown")), "{:#?}", log.lines);
-}
-
-/// Operations and faults of every kind, drawn from a seed.
-fn stormy(strategy: Strategy, seed: u64) -> Schedule {
-    let mut schedule = quiet(strategy);
-    let mut draw = Stream::new(seed, "test storm", 0);
-    let mut below = |bound: u64| draw.below(bound);
-    let cluster = &mut schedule.cluster;
-    (cluster.topology, cluster.propagation) = match below(3) {
-        0 => (Topology::AllToAll, Propagation::Direct),
-        1 => (Topology::Ring, Propagation::Relay),
-        _ => (Topology::Star, Propagation::Relay),
-    };
-    cluster.link.jitter_us = below(10 * MS);
-    cluster.durability = Durability::Sync { sync_us: below(3 * MS) };
-    cluster.followers = vec![Follower { of: vec![B], readable: true }];
-    let graph = schedule.graph().unwrap();
-    for _ in 0..100 {
-        let value = Value::Int(below(1 << 40) as i64);
-        let operation = match below(3) {
-            0 => Operation::Read,
-            _ => Operation::Insert(value),
-        };
-        let replica = (below(4) == 0).then_some(ReplicaId(3));
-        let key = Key::from(format!("k{}", below(4)));
-        let client = ClientId(below(3) as u32);
-        schedule.operations.push(TimedOperation {
-            at_us: below(8 * SECOND),
-            client,
-            key,
-            operation,
-            replica,
-        });
-    }
-    for _ in 0..20 {
-        let link = vec![graph.links()[below(graph.links().len() as u64) as usize]];
-        let (replica, leader) = (ReplicaId(below(4) as u8), ReplicaId(below(3) as u8));
-        let quality = LinkQuality {
-            latency_us: below(50 * MS),
-            jitter_us: below(50 * MS),
-            bandwidth_bytes_per_second: below(2) * 20_000,
-            loss_ppm: below(300_000) as u32,
-            duplicate_ppm: below(300_000) as u32,
-            reorder_ppm: below(300_000) as u32,
-        };
-        let us = below(4 * SECOND) as i64 - 2_000_000;
-        let client = ClientId(below(3) as u32);
-        let (begin, undo) = match below(7) {
-            0 => (Fault::Cut(link.clone()), Some(Fault::Heal(link))),
-            1 => (Fault::Stall(link.clone()), Some(Fault::Heal(link))),
-            2 => (Fault::Degrade(link.clone(), quality), None),
-            3 => (Fault::Clock(leader, ClockChange::Step { us }), None),
-            4 => (Fault::Kill(replica), Some(Fault::Restart(replica))),
-            5 => (Fault::Pause(replica), Some(Fault::Resume(replica))),
-            _ => (Fault::Relocate { client, to: leader, token: below(2) == 0 }, None),
-        };
-        let (at_us, in_flight) = (below(7 * SECOND), below(2) == 0);
-        schedule.faults.push(TimedFault { at_us, fault: begin, in_flight });
-        schedule.faults.extend(undo.map(|undo| fault(at_us + below(SECOND), undo)));
-    }
-    schedule
 }
 
 fn strategies() -> Vec<Strategy> {

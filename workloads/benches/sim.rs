@@ -5,11 +5,12 @@
 //! history and judging it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints figures")]
 
-use quarrel_models::sim::{Silent, run};
+use quarrel_models::sim::{Schedule, Silent, run};
 use quarrel_workloads::{
+    judge::Judgement,
     mark::Mark,
     scenario::{Scenario, parse},
-    simulation::{expand, header, judge_schedule, observe},
+    simulation::{expand, header, header_of, judge_schedule, observe, shrink},
 };
 use std::{collections::BTreeMap, env, fs, hint::black_box, time::Instant};
 
@@ -112,10 +113,37 @@ fn measure(scenario: &Scenario, strategy: &str, seeds: u64) {
         telling - running,
         all - telling,
     );
+    shrinking(scenario, &schedules[..schedules.len().min(100)]);
     println!(
         "    each {} operations, {} faults, {} events; {verdicts:?}",
         operations / seeds,
         faults / seeds,
         events / seeds
     );
+}
+
+/// What it takes to shrink the first schedules that lose a write.
+fn shrinking(scenario: &Scenario, schedules: &[Schedule]) {
+    let loses = |judgement: &Judgement| judgement.fates.keys().any(|fate| fate.is_loss());
+    let of =
+        |schedule: &Schedule| judge_schedule(&header_of(scenario, schedule), schedule).unwrap().judgement;
+    let found: Vec<&Schedule> = schedules.iter().filter(|schedule| loses(&of(schedule))).take(20).collect();
+    let (mut runs, mut sizes) = (0, Vec::new());
+    let us = each(found.len().max(1) as u64, |number| {
+        let Some(schedule) = usize::try_from(number - 1).ok().and_then(|index| found.get(index)) else {
+            return;
+        };
+        let shrunk = shrink(scenario, schedule, loses, 10_000);
+        runs += shrunk.runs;
+        sizes.push(shrunk.schedule.operations.len() + shrunk.schedule.faults.len());
+    });
+    sizes.sort_unstable();
+    if let (Some(largest), Some(median)) = (sizes.last(), sizes.get(sizes.len() / 2)) {
+        println!(
+            "    {} schedules shrunk, each in {:.0} ms and {} runs; to {median} events, at most {largest}",
+            sizes.len(),
+            us / 1000.0,
+            runs / sizes.len() as u64
+        );
+    }
 }

@@ -43,6 +43,10 @@ impl OriginLog {
 
     /// At most `limit` entries after `position`.
     pub(super) fn run_after(&self, position: LogPosition, limit: usize) -> Run {
+        // The usual case, after each step and for each origin: nothing new.
+        if position >= self.head() {
+            return Run::Empty;
+        }
         let start = self.entries.partition_point(|entry| entry.version.dot.position <= position);
         if position < self.kept_after {
             return Run::Truncated { kept_after: self.kept_after };

@@ -19,7 +19,7 @@ use crate::{
     random::Stream,
     session::{Outcome, Session, SessionInput, SessionOutput, SessionOutputs},
 };
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 
 /// How long a request is in flight before its client moves away from it, if it is to move in flight.
 const IN_FLIGHT_US: u64 = 300;
@@ -30,7 +30,7 @@ const IN_FLIGHT_ATTEMPTS: u32 = 20;
 #[derive(Debug)]
 pub(super) enum Answer {
     /// The replica answered.
-    Reply(Reply),
+    Reply(Box<Reply>),
     /// The connection broke, or nothing came in time: the request may still have an effect.
     Nothing,
     /// There was nobody to send it to.
@@ -169,6 +169,7 @@ impl<O: Observer> World<'_, O> {
         client.pending = Some((at, number));
         let delay_us = client.delay_us(now_us, clients, false);
         let leaves = writes && client.order.is_some_and(|order| order.in_flight);
+        let request = Box::new(request);
         self.queue.push(now_us + delay_us, Event::Request { at, client: id, number, request });
         let silence = Event::Answer { client: id, number, answer: Answer::Nothing };
         self.queue.push(now_us.saturating_add(clients.timeout_us), silence);
@@ -198,7 +199,7 @@ impl<O: Observer> World<'_, O> {
         }
         client.pending = None;
         let input = match answer {
-            Answer::Reply(reply) => SessionInput::Reply(reply),
+            Answer::Reply(reply) => SessionInput::Reply(*reply),
             Answer::Nothing => SessionInput::Unanswered,
             Answer::NotSent => SessionInput::Unsent,
         };
@@ -244,7 +245,7 @@ impl<O: Observer> World<'_, O> {
         let Some(Order { to, token, .. }) = client.order.take() else { return };
         client.at = to;
         client.pending = None;
-        self.observer.fault(self.now_us, &Fault::Relocate { client: id, to, token });
+        self.observer.fault(self.now_us, &Fault::Relocate { client: id, to, token }, None);
         self.tell_session(id, SessionInput::Relocated { token });
     }
 }

@@ -18,11 +18,11 @@ impl<O: Observer> World<'_, O> {
             // It is told of when the client moves.
             return self.order(client, to, token, timed.in_flight);
         }
-        self.apply(&timed.fault);
+        self.apply(&timed.fault, timed.backup_us);
     }
 
-    fn apply(&mut self, fault: &Fault) {
-        self.observer.fault(self.now_us, fault);
+    fn apply(&mut self, fault: &Fault, backup_us: Option<u64>) {
+        self.observer.fault(self.now_us, fault, backup_us);
         let base = self.schedule.cluster.link;
         match fault {
             Fault::Cut(links) => links.iter().for_each(|&link| self.cut(link)),
@@ -32,7 +32,7 @@ impl<O: Observer> World<'_, O> {
             Fault::Clock(replica, change) => self.nodes[replica.index()].set_clock(self.now_us, *change),
             Fault::Relocate { .. } => {}
             Fault::Kill(replica) => self.kill(*replica),
-            Fault::Restart(replica) => self.restart(*replica),
+            Fault::Restart(replica) => self.restart(*replica, backup_us),
             Fault::Pause(replica) => self.pause(*replica),
             Fault::Resume(replica) => self.resume(*replica),
         }
@@ -44,15 +44,15 @@ impl<O: Observer> World<'_, O> {
         let broken = self.wires.iter().filter(|wire| wire.gate != Gate::Open || wire.quality != base);
         let broken: Vec<LinkId> = broken.map(|wire| wire.link).collect();
         if !broken.is_empty() {
-            self.apply(&Fault::Heal(broken));
+            self.apply(&Fault::Heal(broken), None);
         }
         for index in 0..self.nodes.len() {
             let replica = ReplicaId::from_index(index);
             if !self.nodes[index].is_clock_right() {
-                self.apply(&Fault::Clock(replica, ClockChange::Reset));
+                self.apply(&Fault::Clock(replica, ClockChange::Reset), None);
             }
             if self.nodes[index].inbox.is_some() {
-                self.apply(&Fault::Resume(replica));
+                self.apply(&Fault::Resume(replica), None);
             }
         }
         self.observer.healed(self.now_us);
@@ -144,11 +144,10 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    fn restart(&mut self, replica: ReplicaId) {
+    fn restart(&mut self, replica: ReplicaId, backup_us: Option<u64>) {
         let node = &mut self.nodes[replica.index()];
         if !node.is_alive() {
-            node.syncs = false;
-            node.restart(&self.config);
+            node.restart(&self.config, backup_us);
             self.connections_of(replica, RECONNECT_US);
         }
     }

@@ -18,6 +18,8 @@ const EPOCH_US: i64 = 1_700_000_000_000_000;
 #[derive(Debug)]
 struct Disk {
     records: Vec<Record>,
+    /// When each was written.
+    written_us: Vec<u64>,
     /// So many survive the process.
     durable: usize,
     tears: Stream,
@@ -46,6 +48,15 @@ pub(super) struct Node {
     pub(super) syncs: bool,
 }
 
+impl Disk {
+    /// Keeps so many records, which are then durable.
+    fn keep(&mut self, records: usize) {
+        self.records.truncate(records);
+        self.written_us.truncate(records);
+        self.durable = records;
+    }
+}
+
 impl Node {
     pub(super) fn new(
         config: &Arc<Config>,
@@ -61,6 +72,7 @@ impl Node {
             tick_us: i64::try_from(clock_tick_us).unwrap_or(i64::MAX).max(1),
             disk: Disk {
                 records: Vec::new(),
+                written_us: Vec::new(),
                 durable: 0,
                 tears: Stream::new(seed, "sim disk tears", id.0.into()),
             },
@@ -101,6 +113,7 @@ impl Node {
         outputs.retain_mut(|output| {
             let Output::Persist(record) = output else { return true };
             self.disk.records.push(record.clone());
+            self.disk.written_us.push(now_us);
             // A reservation is made durable at once, and with it all that was written before it.
             if matches!(record, Record::Reserve(_)) {
                 self.disk.durable = self.disk.records.len();
@@ -142,18 +155,20 @@ impl Node {
         self.late.clear();
         self.life += 1;
         self.synced_us = 0;
-        let Disk { records, durable, tears } = &mut self.disk;
-        let unsafe_records = (records.len() - *durable) as u64;
-        let saved = share_of(tears, now_us, unsafe_records + 1);
-        records.truncate(*durable + usize::try_from(saved).unwrap_or(0));
-        *durable = records.len();
+        let unsafe_records = (self.disk.records.len() - self.disk.durable) as u64;
+        let saved = share_of(&self.disk.tears, now_us, unsafe_records + 1);
+        self.disk.keep(self.disk.durable + usize::try_from(saved).unwrap_or(0));
     }
 
-    /// The process starts again on what its disk holds.
+    /// The process starts again on what its disk holds, or held before that time.
     ///
     /// # Panics
     /// If the replica cannot have written that: a broken invariant of ours.
-    pub(super) fn restart(&mut self, config: &Arc<Config>) {
+    pub(super) fn restart(&mut self, config: &Arc<Config>, backup_us: Option<u64>) {
+        if let Some(before_us) = backup_us {
+            self.disk.keep(self.disk.written_us.partition_point(|&written_us| written_us < before_us));
+        }
+        self.syncs = false;
         match Replica::recover(Arc::clone(config), self.id, self.disk.records.iter().cloned()) {
             Ok(replica) => self.replica = Some(replica),
             Err(error) => panic!("{} does not understand its own log: {error}", self.id),

@@ -27,8 +27,8 @@ pub trait Observer {
     /// A session has resolved siblings that it read.
     fn resolved(&mut self, _at_us: u64, _client: ClientId, _resolution: Resolution) {}
 
-    /// A fault has struck, or was undone.
-    fn fault(&mut self, _at_us: u64, _fault: &Fault) {}
+    /// A fault has struck, or was undone. A replica that restarts may do so on an old backup.
+    fn fault(&mut self, _at_us: u64, _fault: &Fault, _backup_us: Option<u64>) {}
 
     /// A replica has done something.
     fn trace(&mut self, _at_us: u64, _replica: ReplicaId, _event: TraceEvent) {}

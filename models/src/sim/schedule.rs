@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT_VERSION: u32 = 1;
 
 /// Everything that a run depends on. Times are microseconds since the beginning of the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// The version of the format.
@@ -35,7 +35,7 @@ pub struct Schedule {
 }
 
 /// The replicas and how they are joined.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// The conflict strategy.
@@ -63,7 +63,7 @@ pub struct Cluster {
 }
 
 /// When a log record is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Durability {
     /// Before anything that follows it leaves the replica, which a process that is killed meanwhile never sends.
@@ -86,7 +86,7 @@ impl Default for Durability {
 }
 
 /// The clients.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Clients {
     /// The leader that each is bound to at the beginning: `c0`, `c1` and so on.
@@ -102,7 +102,7 @@ pub struct Clients {
 }
 
 /// What a client does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimedOperation {
     /// When it is due.
@@ -119,7 +119,7 @@ pub struct TimedOperation {
 }
 
 /// What goes wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimedFault {
     /// When.
@@ -130,10 +130,14 @@ pub struct TimedFault {
     /// otherwise between two operations.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub in_flight: bool,
+    /// For a restart: the replica starts on its disk as it was before this time, an old backup. 0 is an empty disk: a new
+    /// machine that has the name of another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_us: Option<u64>,
 }
 
 /// When the run heals and ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phases {
     /// When every fault that is still on is undone, but for what was killed and never restarted.

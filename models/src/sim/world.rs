@@ -7,15 +7,15 @@ use super::{
     observer::Observer,
     queue::{Event, Queue},
     rest::Positions,
-    schedule::{Durability, Schedule, ScheduleError},
+    schedule::{Durability, Phases, Schedule, ScheduleError},
 };
 use crate::{
     id::{ClientId, LinkId, ReplicaId},
     message::{Input, Message, Output},
-    random::{FNV_OFFSET, fnv1a_step},
+    random::mix,
     replica::{Config, Outputs, Replica},
 };
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 
 /// How often a replica that waits for something is told that time has passed.
 const TICK_US: u64 = 10_000;
@@ -126,7 +126,7 @@ impl<'a, O: Observer> World<'a, O> {
             before: None,
             outputs: Outputs::new(),
             traffic: Traffic::default(),
-            digest: FNV_OFFSET,
+            digest: 0,
         };
         world.plan();
         Ok(world)
@@ -136,14 +136,13 @@ impl<'a, O: Observer> World<'a, O> {
         for place in 0..self.wires.len() {
             self.plan_connection(place, 0);
         }
-        for (index, fault) in self.schedule.faults.iter().enumerate() {
-            self.queue.push(fault.at_us, Event::Fault(index));
-        }
-        for (index, operation) in self.schedule.operations.iter().enumerate() {
-            self.queue.push(operation.at_us, Event::Operation(index));
-        }
-        self.queue.push(self.schedule.phases.heal_us, Event::Heal);
-        self.queue.push(self.schedule.phases.load_us, Event::Look);
+        let faults = self.schedule.faults.iter().enumerate();
+        let operations = self.schedule.operations.iter().enumerate();
+        let faults = faults.map(|(index, fault)| (fault.at_us, Event::Fault(index)));
+        let operations = operations.map(|(index, operation)| (operation.at_us, Event::Operation(index)));
+        let Phases { heal_us, load_us, .. } = self.schedule.phases;
+        let phases = [(heal_us, Event::Heal), (load_us, Event::Look)];
+        self.queue.schedule(faults.chain(operations).chain(phases).collect());
     }
 
     fn play(&mut self) -> Rest {
@@ -170,7 +169,7 @@ impl<'a, O: Observer> World<'a, O> {
             Event::Frame { wire, forth, connection, message } => self.frame(wire, forth, connection, message),
             Event::Connect { wire, connection } => self.connect(wire, connection),
             Event::Request { at, client, number, request } => {
-                self.request_arrives(at, client, number, request)
+                self.request_arrives(at, client, number, *request)
             }
             Event::Answer { client, number, answer } => self.answer_arrives(client, number, answer),
             Event::Leave { client, number } => self.leave(client, number),
@@ -215,7 +214,7 @@ impl<'a, O: Observer> World<'a, O> {
     }
 
     fn mix(&mut self, number: u64) {
-        self.digest = number.to_le_bytes().iter().fold(self.digest, |digest, &byte| fnv1a_step(digest, byte));
+        self.digest = mix(self.digest ^ number).wrapping_add(1);
     }
 
     fn frame(&mut self, wire: usize, forth: bool, connection: u32, message: Message) {
@@ -289,7 +288,7 @@ impl<'a, O: Observer> World<'a, O> {
             Output::Send { link, message } => self.transmit(at, link, message),
             Output::Reply { id, reply } => {
                 let (client, number) = client_of(id);
-                self.answer(client, number, Answer::Reply(reply));
+                self.answer(client, number, Answer::Reply(Box::new(reply)));
             }
             Output::Trace(event) => self.observer.trace(self.now_us, at, event),
         }

@@ -55,6 +55,7 @@ pub fn expand(scenario: &Scenario, seed: u64) -> Result<Schedule, TopologyError>
     let fault = |planned: crate::schedule::Planned| TimedFault {
         at_us: warm_up_us + micros(planned.at),
         in_flight: matches!(planned.action, Action::Relocate { in_flight: true, .. }),
+        backup_us: None,
         fault: planned.action.fault(),
     };
     Ok(Schedule {

@@ -17,7 +17,7 @@ use crate::{
     scenario::Scenario,
 };
 use quarrel_models::{
-    sim::{Outcome, Schedule, ScheduleError, run},
+    sim::{self, Outcome, Schedule, ScheduleError, Shrunk, run},
     topology::TopologyError,
 };
 
@@ -56,6 +56,35 @@ pub fn header(scenario: &Scenario, seed: u64) -> Header {
         system: "simulated".to_owned(),
         scenario: scenario.clone(),
     }
+}
+
+/// The header of a schedule's history: of a scenario, but with the cluster and the clients that the schedule has. They
+/// are others once it has shrunk.
+#[must_use]
+pub fn header_of(scenario: &Scenario, schedule: &Schedule) -> Header {
+    let mut header = header(scenario, schedule.seed);
+    let Scenario { cluster, strategy, clients, .. } = &mut header.scenario;
+    cluster.leaders = schedule.cluster.leaders;
+    cluster.followers.clone_from(&schedule.cluster.followers);
+    cluster.topology = schedule.cluster.topology.clone();
+    cluster.propagation = Some(schedule.cluster.propagation);
+    strategy.clone_from(&schedule.cluster.strategy);
+    clients.count = u32::try_from(schedule.clients.at.len()).unwrap_or(u32::MAX);
+    header
+}
+
+/// Shrinks a schedule of a scenario as long as its judgement shows something, in at most so many runs.
+pub fn shrink(
+    scenario: &Scenario,
+    schedule: &Schedule,
+    mut shows: impl FnMut(&Judgement) -> bool,
+    max_runs: u64,
+) -> Shrunk {
+    let judged = |schedule: &Schedule| {
+        let simulated = judge_schedule(&header_of(scenario, schedule), schedule);
+        simulated.is_ok_and(|simulated| shows(&simulated.judgement))
+    };
+    sim::shrink(schedule, judged, max_runs)
 }
 
 /// Runs a scenario under a seed and judges it.

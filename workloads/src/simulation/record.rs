@@ -82,9 +82,11 @@ impl<F: FnMut(Event)> Observer for Recorder<F> {
         (self.told)(Event::resolution(ns(at_us), client, resolution));
     }
 
-    fn fault(&mut self, at_us: u64, fault: &Fault) {
-        let event = Event::Nemesis { t: ns(at_us), fault: fault.clone(), effect: String::new() };
-        (self.told)(event);
+    fn fault(&mut self, at_us: u64, fault: &Fault, backup_us: Option<u64>) {
+        let effect = backup_us.map_or_else(String::new, |before_us| {
+            format!("on a backup of {} ms before", at_us.saturating_sub(before_us) / 1000)
+        });
+        (self.told)(Event::Nemesis { t: ns(at_us), fault: fault.clone(), effect });
     }
 
     fn trace(&mut self, _at_us: u64, replica: ReplicaId, event: TraceEvent) {

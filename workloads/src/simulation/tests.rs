@@ -61,3 +61,17 @@ fn a_fence_keeps_every_write_of_every_seed_and_a_hand_over_at_once_does_not() {
     assert_eq!((1..=5).map(|seed| lost("home-leader-fenced", seed)).sum::<u64>(), 0);
     assert!((1..=5).all(|seed| lost("home-leader-relocation", seed) > 0));
 }
+
+/// Of a run of some fifteen hundred operations remain those that say why.
+#[test]
+fn a_lost_write_shrinks_to_a_story_of_a_few_lines() {
+    let scenario = scenario("lww-skew");
+    let schedule = expand(&scenario, 1).unwrap();
+    let lost = |judgement: &Judgement| judgement.fates.contains_key(&Fate::CausalInversion);
+    let shrunk = shrink(&scenario, &schedule, lost, 5000);
+    assert!(shrunk.minimal, "{} runs were not enough", shrunk.runs);
+    let small = &shrunk.schedule;
+    assert!(small.operations.len() == 2 && small.faults.len() <= 2, "{small:#?}");
+    let judgement = judge_schedule(&header_of(&scenario, small), small).unwrap().judgement;
+    assert_eq!(judgement.fates[&Fate::CausalInversion], 1);
+}
