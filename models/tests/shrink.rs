@@ -92,7 +92,7 @@ fn storms(strategy: &Strategy, shows: impl Fn(&Schedule) -> bool, count: usize) 
 /// Two writes, or one whose client moves while it is in flight: then it is written at two leaders.
 #[test]
 fn two_events_are_all_it_takes_to_diverge_by_arrival() {
-    for schedule in storms(&Strategy::Arrival(Arrival {}), diverges, 5) {
+    for schedule in storms(&Strategy::Arrival(Arrival::default()), diverges, 5) {
         let Shrunk { schedule: small, runs, minimal } = shrink(&schedule, diverges, 5000);
         assert!(minimal && diverges(&small) && is_minimal(&small, diverges), "{small:#?}");
         assert_eq!(small.operations.len() + small.faults.len(), 2, "{small:#?}");

@@ -359,7 +359,7 @@ mod tests {
     fn reductions_where_they_are_not_valid_are_caught() {
         let of = |strategy| Scope { writes: 2, overlap: false, ..Scope::new(strategy, Topology::AllToAll) };
         let forward = HomeLeader { reroute: Reroute::Forward, ..HomeLeader::default() };
-        let (arrival, home) = (of(Strategy::Arrival(Arrival {})), of(Strategy::HomeLeader(forward)));
+        let (arrival, home) = (of(Strategy::Arrival(Arrival::default())), of(Strategy::HomeLeader(forward)));
         assert!(states(&arrival, &[Reduction::Symmetry]).is_some(), "arrival treats leaders alike");
         assert_eq!(states(&home, &[Reduction::Symmetry]), None, "only one leader is home");
         if cfg!(debug_assertions) {
