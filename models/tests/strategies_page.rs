@@ -35,7 +35,8 @@ fn found() -> Vec<Found> {
         assert_eq!(name, cell.to_string(), "the table has other cells than the matrix");
         let (states, violated) = rest.trim_start_matches(" | ").split_once(" | ").unwrap();
         let words: Vec<&str> = violated.split(' ').filter(|word| *word != "nothing").collect();
-        let violated = words.chunks(2).map(|pair| (pair[0].parse().unwrap(), pair[1].parse().unwrap()));
+        let violated = words.chunks(2).filter(|pair| pair[1] != "silent");
+        let violated = violated.map(|pair| (pair[0].parse().unwrap(), pair[1].parse().unwrap()));
         // No state is counted where everything is violated.
         Found { states: states.parse().unwrap_or(0), violated: violated.collect(), cell }
     };
@@ -98,22 +99,24 @@ fn cell_words(all: &[Found], strategy: &Strategy, workload: Workload, fault: Fau
     if words.is_empty() { "-".to_owned() } else { words }
 }
 
-/// What the matrix says of a strategy, a line for each variant.
+/// What the matrix says of a strategy: for each variant a line for all classes of faults that do the same to it.
 fn matrix(all: &[Found], name: &str) -> String {
-    let mut table = String::from("| variant |");
-    let mut rule = String::from("\n|---|");
-    for fault in FaultClass::ALL {
-        write!(table, " {fault} |").unwrap();
-        rule += "---|";
-    }
-    table += &rule;
+    let mut table = String::from("| variant | faults | violated |\n|---|---|---|\n");
     for (strategy, workload) in strategies().iter().filter(|(strategy, _)| strategy.name() == name) {
-        write!(table, "\n| {} |", variant(strategy, *workload)).unwrap();
-        for fault in FaultClass::ALL {
-            write!(table, " {} |", cell_words(all, strategy, *workload, fault)).unwrap();
+        let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+        for fault in FaultClass::ALL.into_iter().filter(|fault| fault.applies_to(strategy, *workload)) {
+            let words = cell_words(all, strategy, *workload, fault);
+            match lines.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, faults)) => faults.push(fault.name()),
+                None => lines.push((words, vec![fault.name()])),
+            }
+        }
+        let mut who = variant(strategy, *workload);
+        for (words, faults) in lines {
+            writeln!(table, "| {} | {} | {words} |", core::mem::take(&mut who), faults.join(", ")).unwrap();
         }
     }
-    table + "\n"
+    table
 }
 
 /// The shortest way to a violation among some cells: what is said of it, and the way itself if it is cheap to find.
