@@ -1,5 +1,6 @@
 //! Recorded histories of all formats, and the stand-alone checkers over them.
 
+mod causality;
 mod corpus;
 mod jepsen;
 mod reading;

@@ -3,9 +3,12 @@
 //! A new one is a file that implements [`StandaloneChecker`] and a line in [`CHECKERS`].
 
 mod bank;
+mod causal;
+mod causality;
 mod counter;
 mod keys;
 mod long_fork;
+mod sessions;
 mod set;
 mod set_full;
 mod total_queue;
@@ -17,6 +20,8 @@ use std::{collections::BTreeMap, fmt};
 
 /// All stand-alone checkers, in the order in which they are listed.
 pub static CHECKERS: &[&dyn StandaloneChecker] = &[
+    &sessions::Sessions,
+    &causal::Causal,
     &set::Set,
     &set_full::SetFull,
     &counter::Counter,
