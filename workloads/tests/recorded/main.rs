@@ -4,3 +4,4 @@ mod causality;
 mod corpus;
 mod jepsen;
 mod reading;
+mod replicas;

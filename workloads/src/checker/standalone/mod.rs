@@ -5,9 +5,12 @@
 mod bank;
 mod causal;
 mod causality;
+mod convergence;
 mod counter;
 mod keys;
+mod ledger;
 mod long_fork;
+mod replicas;
 mod sessions;
 mod set;
 mod set_full;
@@ -22,6 +25,8 @@ use std::{collections::BTreeMap, fmt};
 pub static CHECKERS: &[&dyn StandaloneChecker] = &[
     &sessions::Sessions,
     &causal::Causal,
+    &ledger::Ledger,
+    &convergence::Convergence,
     &set::Set,
     &set_full::SetFull,
     &counter::Counter,
