@@ -361,7 +361,7 @@ fn a_recorded_history_is_judged_by_the_checker_that_is_named() {
     assert_eq!(json["files"][0]["anomalies"][0]["operations"][1]["line"], 3);
     let none = quarrel(never, &format!("quarrel check {file}"));
     assert_eq!(none.exit, Exit::Usage);
-    assert!(none.err.contains("--checker set|set-full"), "{}", none.err);
+    assert!(none.err.contains("--checker ") && none.err.contains("|set-full|"), "{}", none.err);
 }
 
 #[test]
@@ -402,4 +402,26 @@ fn what_does_not_fit_the_checker_is_said_with_its_line() {
     );
     let done = quarrel(never, &format!("quarrel check {file} --checker bank --model gold"));
     assert!(done.err.contains("has no model `gold`") && done.err.contains("non-negative"), "{}", done.err);
+}
+
+#[test]
+fn a_history_is_exported_in_the_formats_of_others_and_judged_alike() {
+    let folder = folder_with(&[("h.edn", KEPT)]);
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for (format, name) in [("edn", "out.edn"), ("json", "out.json"), ("binary", "out.qhist")] {
+        let done = quarrel(
+            never,
+            &format!("quarrel runs export {} --format {format} --to {}", path("h.edn"), path(name)),
+        );
+        assert_eq!((done.exit, done.err.as_str()), (Exit::Success, ""));
+        let judged = quarrel(never, &format!("quarrel check {} --checker set", path(name)));
+        assert_eq!(judged.exit, Exit::Success, "{format} {}{}", judged.out, judged.err);
+        assert!(judged.out.contains("2 operations"), "{}", judged.out);
+    }
+    let shown = quarrel(never, &format!("quarrel runs export {}", path("out.qhist")));
+    assert!(
+        shown.out.starts_with("{:index 0, :type :invoke, :process 0, :f :add, :value 1}\n"),
+        "{}",
+        shown.out
+    );
 }

@@ -5,3 +5,4 @@ mod corpus;
 mod jepsen;
 mod reading;
 mod replicas;
+mod writing;

@@ -171,9 +171,11 @@ impl Visitor for Patterns<'_> {
         }
         let Self { accesses, index, last, conflicts, .. } = self;
         let mut overwritten_by = None;
+        let source = order.has(access.write).then(|| order.clock(access.write));
         index.last_ones(
             access.key,
-            |session| clock[session as usize],
+            // What the write itself knew of, it may replace.
+            |session| (source.map_or(0, |source| source[session as usize]), clock[session as usize]),
             |group, known| {
                 if known == access.write {
                     return;

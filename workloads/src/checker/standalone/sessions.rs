@@ -62,6 +62,24 @@ struct Frontier {
     end: u32,
 }
 
+/// A session that has read a register.
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    session: u32,
+    /// Where its frontiers are.
+    list: u32,
+    /// The session and position of the last version that it has read, if that is alone on its frontier. All that it
+    /// has read before is older: one look tells that nothing here is newer than what another has read.
+    latest: Option<(u32, u32)>,
+}
+
+/// A version that was read, and by which operation.
+#[derive(Debug, Clone, Copy)]
+struct Version {
+    write: WriteNumber,
+    read: u32,
+}
+
 const READ_YOUR_WRITES: usize = 0;
 const MONOTONIC_READS: usize = 1;
 const MONOTONIC_WRITES: usize = 2;
@@ -75,11 +93,10 @@ struct Guarantees<'a> {
     direct: Vec<u32>,
     /// Of every session, how many writes it has made.
     position: Vec<u32>,
-    /// Of every register, the sessions that have read it, and where their frontiers are.
-    readers: Vec<Vec<(u32, u32)>>,
+    /// Of every register, the sessions that have read it.
+    readers: Vec<Vec<Reader>>,
     frontiers: Vec<Vec<Frontier>>,
-    /// Versions and the operations that read them.
-    versions: Vec<(WriteNumber, u32)>,
+    versions: Vec<Version>,
     broken: [FoundAnomaly; 4],
     thin_air: FoundAnomaly,
     reads: u64,
@@ -113,9 +130,16 @@ impl<'a> Guarantees<'a> {
     }
 
     /// The frontier of a session and register that was so before its write of this position.
-    fn frontier(&self, list: u32, before: u32) -> &[(WriteNumber, u32)] {
+    fn frontier(&self, list: u32, before: u32) -> &[Version] {
+        const NEAR: usize = 8;
         let list = &self.frontiers[list as usize];
-        match list.partition_point(|frontier| frontier.position < before).checked_sub(1) {
+        // What sessions know of each other is mostly recent: the search begins at the end.
+        let near = list.len() - list.len().min(NEAR);
+        let at = match list[near..].iter().rposition(|frontier| frontier.position < before) {
+            Some(at) => Some(near + at),
+            None => list[..near].partition_point(|frontier| frontier.position < before).checked_sub(1),
+        };
+        match at {
             Some(at) => &self.versions[list[at].start as usize..list[at].end as usize],
             None => &[],
         }
@@ -147,9 +171,16 @@ impl<'a> Guarantees<'a> {
         let (accesses, direct, own) =
             (self.accesses, &self.direct[session * width..][..width], self.position[session]);
         let mut found: [Option<WriteNumber>; 2] = [None, None];
+        let source = order.has(access.write).then(|| order.clock(access.write));
         self.index.last_ones(
             access.key,
-            |other| if other as usize == session { own } else { direct[other as usize].saturating_sub(1) },
+            |other| {
+                let after = source.map_or(0, |source| source[other as usize]);
+                (
+                    after,
+                    if other as usize == session { own } else { direct[other as usize].saturating_sub(1) },
+                )
+            },
             |_, write| {
                 if access.write == INITIAL || order.before(accesses, access.write, write) {
                     let is_own = accesses.writes[write as usize].session as usize == session;
@@ -179,26 +210,34 @@ impl<'a> Guarantees<'a> {
     /// Own reads, and reads before writes that were read.
     fn reads(&mut self, order: &CausalOrder, session: usize, access: Access) {
         let width = self.accesses.session_count();
-        let is_newer = |(version, _): &&(WriteNumber, u32)| {
-            access.write == INITIAL || order.before(self.accesses, access.write, *version)
+        let source = order.has(access.write).then(|| order.clock(access.write));
+        let is_newer = |version: &&Version| {
+            access.write == INITIAL || order.before(self.accesses, access.write, version.write)
         };
-        let mut found = [None, None];
-        for &(other, list) in &self.readers[access.key as usize] {
-            let is_own = other as usize == session;
-            let before = if is_own { u32::MAX } else { self.direct[session * width + other as usize] };
+        let mut found: [Option<(u32, Version)>; 2] = [None, None];
+        for reader in &self.readers[access.key as usize] {
+            let is_known = |(session, position): (u32, u32)| {
+                source.is_some_and(|source| source[session as usize] >= position)
+            };
+            if reader.latest.is_some_and(is_known) {
+                continue;
+            }
+            let is_own = reader.session as usize == session;
+            let before =
+                if is_own { u32::MAX } else { self.direct[session * width + reader.session as usize] };
             let slot = usize::from(!is_own);
-            if found[slot].is_none() {
-                found[slot] =
-                    self.frontier(list, before).iter().find(is_newer).map(|&version| (other, version));
+            if before > 0 && found[slot].is_none() {
+                let newer = self.frontier(reader.list, before).iter().find(is_newer);
+                found[slot] = newer.map(|&version| (reader.session, version));
             }
         }
-        if let Some((_, (version, read))) = found[0] {
-            let between = [self.operation(version), read as usize];
+        if let Some((_, version)) = found[0] {
+            let between = [self.operation(version.write), version.read as usize];
             let witness = Self::witness(MONOTONIC_READS, self.shown(access, &between));
             self.broken[MONOTONIC_READS].add(|| witness);
         }
-        if let Some((other, (version, read))) = found[1] {
-            let mut between = vec![self.operation(version), read as usize];
+        if let Some((other, version)) = found[1] {
+            let mut between = vec![self.operation(version.write), version.read as usize];
             let later = self.seen_of(session, other);
             between
                 .extend(later.into_iter().flat_map(|(later, read)| [self.operation(later), read as usize]));
@@ -219,28 +258,28 @@ impl<'a> Guarantees<'a> {
         }
         let Self { accesses, readers, frontiers, versions, .. } = self;
         let readers = &mut readers[access.key as usize];
-        let list = match readers.iter().find(|(reader, _)| *reader as usize == session) {
-            Some(&(_, list)) => list,
-            None => {
-                let list = u32::try_from(frontiers.len()).unwrap_or(u32::MAX);
-                frontiers.push(Vec::new());
-                readers.push((u32::try_from(session).unwrap_or(u32::MAX), list));
-                list
-            }
-        };
-        let list = &mut frontiers[list as usize];
+        let number = u32::try_from(session).unwrap_or(u32::MAX);
+        let at = readers.iter().position(|reader| reader.session == number).unwrap_or_else(|| {
+            let list = u32::try_from(frontiers.len()).unwrap_or(u32::MAX);
+            frontiers.push(Vec::new());
+            readers.push(Reader { session: number, list, latest: None });
+            readers.len() - 1
+        });
+        let reader = &mut readers[at];
+        let list = &mut frontiers[reader.list as usize];
         let last = list.last().map_or(0..0, |last| last.start as usize..last.end as usize);
-        if versions[last.clone()].iter().any(|&(version, _)| order.up_to(accesses, access.write, version)) {
+        if versions[last.clone()].iter().any(|version| order.up_to(accesses, access.write, version.write)) {
             return;
         }
         let start = versions.len();
         for at in last {
             let version = versions[at];
-            if !order.before(accesses, version.0, access.write) {
+            if !order.before(accesses, version.write, access.write) {
                 versions.push(version);
             }
         }
-        versions.push((access.write, access.operation));
+        versions.push(Version { write: access.write, read: access.operation });
+        reader.latest = (versions.len() == start + 1).then_some((write.session, write.position));
         let [start, end] = [start, versions.len()].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
         let frontier = Frontier { position: self.position[session], start, end };
         match list.last_mut() {

@@ -171,6 +171,28 @@ impl Builder {
         u32::try_from(self.next.saturating_sub(1)).unwrap_or(Operation::NEVER)
     }
 
+    /// Takes up an operation of which only the completion was written down.
+    ///
+    /// # Errors
+    /// [`Misfit`] if it cannot be numbered.
+    pub(super) fn lone_event(&mut self, event: &RawEvent, outcome: Outcome) -> Result<(), Misfit> {
+        let index = self.number(event.index)?;
+        if let Process::Client(process) = event.process {
+            if self.history.operations.is_empty() {
+                self.bare = Some(true);
+            }
+            self.lone(event, process, index, outcome);
+        }
+        self.next = u64::from(index) + 1;
+        Ok(())
+    }
+
+    /// What the open operation of a process was invoked with.
+    pub(super) fn input_of(&mut self, process: u32) -> Option<Datum> {
+        let open = *self.open(process);
+        self.history.operations.get(open as usize).map(|op| op.input)
+    }
+
     /// Whether no event of a client was taken up.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -207,8 +229,9 @@ impl Builder {
     /// [`Misfit::NeverInvoked`].
     pub fn retract(&mut self, process: u32) -> Result<(), Misfit> {
         let open = std::mem::replace(self.open(process), NONE);
+        let index = self.number(None)?;
         let op = self.history.operations.get_mut(open as usize).ok_or(Misfit::NeverInvoked { process })?;
-        op.outcome = Outcome::Fail;
+        (op.outcome, op.completed) = (Outcome::Fail, index);
         self.next += 1;
         Ok(())
     }

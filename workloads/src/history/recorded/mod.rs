@@ -5,16 +5,20 @@
 //! formats are read into this one type; a checker knows none of them. 64 bytes an operation, and values that are
 //! eight bytes each ([`Datum`]).
 
+mod binary;
 mod build;
 mod datum;
 mod hash;
 mod intern;
 mod read;
+mod write;
 
+pub use binary::{DecodeError, MAGIC, read_binary, write_binary};
 pub use build::{Builder, EventKind, Misfit, Process, RawEvent};
 pub use datum::{Datum, Show, Values, View};
 pub use hash::{DatumMap, WordHasher};
 pub use read::{Format, Position, ReadError, ReadOptions, locate, read};
+pub use write::{ExportFormat, finals_as_reads, write};
 
 use std::fmt;
 

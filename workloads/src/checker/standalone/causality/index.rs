@@ -58,20 +58,23 @@ impl WritesByKey {
         index
     }
 
-    /// Calls `visit` with the last write to the register of every session that has one up to the position that
-    /// `bound` tells of the session, and a number for the group of such writes.
+    /// Calls `visit` with the last write to the register of every session that has one after the position and up to
+    /// the position that `bounds` tells of the session, and a number for the group of such writes.
     pub(in super::super) fn last_ones(
         &mut self,
         key: u32,
-        bound: impl Fn(u32) -> u32,
+        bounds: impl Fn(u32) -> (u32, u32),
         mut visit: impl FnMut(usize, WriteNumber),
     ) {
         let groups = self.keys[key as usize] as usize..self.keys[key as usize + 1] as usize;
         for number in groups {
             let group = &mut self.groups[number];
-            let bound = bound(group.session);
+            let (after, bound) = bounds(group.session);
+            if bound <= after {
+                continue;
+            }
             let positions = &self.positions[group.start as usize..group.end as usize];
-            if positions[0] > bound {
+            if positions[0] > bound || positions[positions.len() - 1] <= after {
                 continue;
             }
             let mut at = (group.hint - group.start) as usize;
@@ -87,7 +90,9 @@ impl WritesByKey {
                 // Fits: a group holds at most as many as there are writes.
                 group.hint = group.start + at as u32;
             }
-            visit(number, self.writes[group.start as usize + at]);
+            if positions[at] > after {
+                visit(number, self.writes[group.start as usize + at]);
+            }
         }
     }
 

@@ -66,9 +66,20 @@ enum Step {
     Write,
 }
 
+/// An access before it is known who read from whom.
+#[derive(Debug, Clone, Copy)]
+struct Raw {
+    operation: u32,
+    key: u32,
+    value: Datum,
+    is_write: bool,
+}
+
 struct Extraction<'a> {
     history: &'a Recorded,
     keys: DatumMap<Datum, u32>,
+    /// All accesses, in the order of invocations.
+    raw: Vec<Raw>,
     written: DatumMap<(u32, Datum), WriteNumber>,
     observed: Vec<bool>,
     accesses: Accesses,
@@ -83,13 +94,14 @@ pub(super) fn accesses(history: &Recorded) -> Result<Accesses, Unfit> {
     let mut extraction = Extraction {
         history,
         keys: DatumMap::default(),
+        raw: Vec::with_capacity(history.operations.len()),
         written: DatumMap::default(),
         observed: Vec::new(),
         accesses: Accesses::default(),
     };
     extraction.writes()?;
-    extraction.reads()?;
-    extraction.sessions()?;
+    let sources = extraction.sources();
+    extraction.sessions(&sources);
     Ok(extraction.accesses)
 }
 
@@ -181,13 +193,17 @@ impl Extraction<'_> {
         })
     }
 
-    /// All writes that may have happened, by key and value.
+    /// All accesses, and all writes that may have happened by key and value.
     fn writes(&mut self) -> Result<(), Unfit> {
         let history = self.history;
         for (operation, op) in (0..).zip(&history.operations) {
             steps(history, op, &mut |step, key, value| {
-                let Step::Write = step else { return Ok(()) };
+                let is_write = matches!(step, Step::Write);
                 let key_number = self.key(key);
+                self.raw.push(Raw { operation, key: key_number, value, is_write });
+                if !is_write {
+                    return Ok(());
+                }
                 let number = u32::try_from(self.accesses.writes.len()).unwrap_or(THIN_AIR);
                 if let Some(before) = self.written.insert((key_number, value), number) {
                     return Err(self.ambiguous(before, op, key, value));
@@ -212,9 +228,8 @@ impl Extraction<'_> {
     }
 
     /// The write that a read read from.
-    fn source(&mut self, key: Datum, value: Datum) -> WriteNumber {
-        let number = self.key(key);
-        if let Some(&write) = self.written.get(&(number, value)) {
+    fn source(&self, key: u32, value: Datum) -> WriteNumber {
+        if let Some(&write) = self.written.get(&(key, value)) {
             return write;
         }
         // Registers begin with nothing; some systems' nothing is 0 or an empty text.
@@ -222,62 +237,55 @@ impl Extraction<'_> {
         if is_initial { INITIAL } else { THIN_AIR }
     }
 
-    /// Which writes of unknown outcome were read, and so happened.
-    fn reads(&mut self) -> Result<(), Unfit> {
-        let history = self.history;
-        for op in &history.operations {
-            steps(history, op, &mut |step, key, value| {
-                if let Step::Read = step {
-                    let source = self.source(key, value);
-                    if let Some(observed) = self.observed.get_mut(source as usize) {
-                        *observed = true;
-                    }
-                }
-                Ok(())
-            })?;
+    /// Of every access, the write that it is or read from; and which writes of unknown outcome were read, and so
+    /// happened.
+    fn sources(&mut self) -> Vec<WriteNumber> {
+        let mut sources = Vec::with_capacity(self.raw.len());
+        let mut next_write = 0;
+        for raw in &self.raw {
+            if raw.is_write {
+                sources.push(next_write);
+                next_write += 1;
+                continue;
+            }
+            let source = self.source(raw.key, raw.value);
+            if let Some(observed) = self.observed.get_mut(source as usize) {
+                *observed = true;
+            }
+            sources.push(source);
         }
-        Ok(())
+        sources
     }
 
-    fn sessions(&mut self) -> Result<(), Unfit> {
+    fn sessions(&mut self, sources: &[WriteNumber]) {
         let history = self.history;
-        let mut sessions: DatumMap<u32, u32> = DatumMap::default();
+        let mut numbers: DatumMap<u32, u32> = DatumMap::default();
         for op in &history.operations {
-            let next = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
-            sessions.entry(op.process).or_insert(next);
+            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+            numbers.entry(op.process).or_insert(next);
         }
-        let processes = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
-        self.accesses.sessions.resize_with(sessions.len(), Vec::new);
-        let mut positions = vec![0_u32; sessions.len()];
-        let mut next_write = 0;
-        for (operation, op) in (0..).zip(&history.operations) {
-            let session = sessions[&op.process];
-            steps(history, op, &mut |step, key, value| {
-                let is_write = matches!(step, Step::Write);
-                let (key, write) = if is_write {
-                    next_write += 1;
-                    (self.key(key), next_write - 1)
-                } else {
-                    (self.key(key), self.source(key, value))
-                };
-                if is_write {
-                    if !self.observed[write as usize] {
-                        return Ok(());
-                    }
-                    let record = &mut self.accesses.writes[write as usize];
-                    if op.is_ok() {
-                        positions[session as usize] += 1;
-                        (record.session, record.position) = (session, positions[session as usize]);
-                    } else {
-                        (record.session, record.position) = (processes + self.accesses.lone_writes, 1);
-                        self.accesses.lone_writes += 1;
-                    }
+        let processes = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        let Accesses { writes, sessions, lone_writes, .. } = &mut self.accesses;
+        sessions.resize_with(numbers.len(), Vec::new);
+        let mut positions = vec![0_u32; numbers.len()];
+        for (&Raw { operation, key, is_write, .. }, &write) in self.raw.iter().zip(sources) {
+            let op = &history.operations[operation as usize];
+            let session = numbers[&op.process];
+            if is_write {
+                if !self.observed[write as usize] {
+                    continue;
                 }
-                self.accesses.sessions[session as usize].push(Access { operation, key, write, is_write });
-                Ok(())
-            })?;
+                let record = &mut writes[write as usize];
+                if op.is_ok() {
+                    positions[session as usize] += 1;
+                    (record.session, record.position) = (session, positions[session as usize]);
+                } else {
+                    (record.session, record.position) = (processes + *lone_writes, 1);
+                    *lone_writes += 1;
+                }
+            }
+            sessions[session as usize].push(Access { operation, key, write, is_write });
         }
-        Ok(())
     }
 }
 

@@ -5,13 +5,23 @@
 pub(super) enum Stop {
     /// The bytes at hand end within it.
     Incomplete,
-    /// It is wrong at this place.
-    Wrong {
-        /// Counted from the start of the bytes at hand.
-        at: usize,
-        /// What was expected there.
-        expected: String,
-    },
+    /// It is wrong at some place. Boxed, so that the answer to every step fits into registers.
+    Wrong(Box<Wrong>),
+}
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// Counted from the start of the bytes at hand.
+    pub(super) at: usize,
+    /// What was expected there.
+    pub(super) expected: String,
+}
+
+impl Stop {
+    pub(super) fn wrong(at: usize, expected: impl Into<String>) -> Self {
+        Self::Wrong(Box::new(Wrong { at, expected: expected.into() }))
+    }
 }
 
 pub(super) type Step<T> = Result<T, Stop>;
@@ -43,8 +53,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// An error at this place.
+    #[cold]
     pub(super) fn wrong<T>(&self, expected: impl Into<String>) -> Step<T> {
-        Err(Stop::Wrong { at: self.at, expected: expected.into() })
+        Err(Stop::wrong(self.at, expected))
     }
 
     /// The bytes from here as long as `belongs` holds. Incomplete where they might go on after the bytes at hand.

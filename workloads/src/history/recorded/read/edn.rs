@@ -273,8 +273,9 @@ impl Edn {
         cursor: &mut Cursor<'_>,
         builder: &mut Builder,
         options: ReadOptions,
-    ) -> Step<Fields> {
-        let mut fields = Fields::default();
+        fields: &mut Fields,
+    ) -> Step<()> {
+        *fields = Fields::default();
         cursor.advance(1);
         loop {
             match blank(cursor)? {
@@ -283,10 +284,10 @@ impl Edn {
                 _ => return cursor.wrong("a key of an event is expected, such as :type"),
             }
             let key = name(cursor)?;
-            self.field(key, &mut fields, cursor, builder, options)?;
+            self.field(key, fields, cursor, builder, options)?;
         }
         cursor.advance(1);
-        Ok(fields)
+        Ok(())
     }
 
     fn field(
@@ -411,7 +412,13 @@ fn scalar(lexeme: &[u8], cursor: &Cursor<'_>, values: &mut Values) -> Step<Datum
 }
 
 impl Syntax for Edn {
-    fn next(&mut self, cursor: &mut Cursor<'_>, builder: &mut Builder, options: ReadOptions) -> Step<Found> {
+    fn next(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        builder: &mut Builder,
+        options: ReadOptions,
+        fields: &mut Fields,
+    ) -> Step<Found> {
         loop {
             let byte = match blank(cursor) {
                 Err(Stop::Incomplete) if cursor.is_last && cursor.at == cursor.bytes.len() => {
@@ -425,8 +432,8 @@ impl Syntax for Edn {
             match byte {
                 b'{' => {
                     let begins = cursor.at;
-                    let fields = self.event(cursor, builder, options)?;
-                    return Ok(Found::Event { fields, begins });
+                    self.event(cursor, builder, options, fields)?;
+                    return Ok(Found::Event { begins });
                 }
                 b'[' | b'(' if self.closing.is_none() => {
                     cursor.advance(1);

@@ -109,15 +109,12 @@ impl Fields {
     /// Hands the event over. `at` is where it begins.
     pub(super) fn hand_over(&self, at: usize, builder: &mut Builder) -> Step<Result<(), Misfit>> {
         let Some(kind) = self.kind else {
-            return Err(Stop::Wrong {
-                at,
-                expected: "an event with a `type` (invoke, ok, fail, info) is expected".to_owned(),
-            });
+            return Err(Stop::wrong(at, "an event with a `type` (invoke, ok, fail, info) is expected"));
         };
         if let (Some(at), Process::Client(_), Kind::Event(_)) = (self.no_tuple, self.process, kind) {
             let expected =
                 "a tuple [key value] is expected, since the history was said to be of independent keys";
-            return Err(Stop::Wrong { at, expected: expected.to_owned() });
+            return Err(Stop::wrong(at, expected));
         }
         match kind {
             Kind::Event(kind) => return Ok(builder.event(&self.event(kind))),

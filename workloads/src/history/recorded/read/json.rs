@@ -213,20 +213,21 @@ impl Json {
         cursor: &mut Cursor<'_>,
         builder: &mut Builder,
         options: ReadOptions,
-    ) -> Step<Fields> {
-        let mut fields = Fields::default();
+        fields: &mut Fields,
+    ) -> Step<()> {
+        *fields = Fields::default();
         if is_empty(cursor, b'}')? {
-            return Ok(fields);
+            return Ok(());
         }
         loop {
             let key = name(cursor)?;
             expect(cursor, b':', "`:`")?;
             blank(cursor)?;
-            if !self.field(key, &mut fields, cursor, builder, options)? {
-                self.own_field(key, &mut fields, cursor, builder)?;
+            if !self.field(key, fields, cursor, builder, options)? {
+                self.own_field(key, fields, cursor, builder)?;
             }
             if !goes_on(cursor, b'}')? {
-                return Ok(fields);
+                return Ok(());
             }
         }
     }
@@ -417,7 +418,13 @@ fn scalar(cursor: &mut Cursor<'_>, values: &mut Values) -> Step<Datum> {
 }
 
 impl Syntax for Json {
-    fn next(&mut self, cursor: &mut Cursor<'_>, builder: &mut Builder, options: ReadOptions) -> Step<Found> {
+    fn next(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        builder: &mut Builder,
+        options: ReadOptions,
+        fields: &mut Fields,
+    ) -> Step<Found> {
         let byte = match blank(cursor) {
             Err(Stop::Incomplete) if cursor.is_last => {
                 return Ok(Found::End { whole: matches!(self.array, Array::None | Array::Closed) });
@@ -427,11 +434,11 @@ impl Syntax for Json {
         let after = match (self.array, byte) {
             (Array::None | Array::Opened | Array::AfterComma, b'{') => {
                 let begins = cursor.at;
-                let fields = self.event(cursor, builder, options)?;
+                self.event(cursor, builder, options, fields)?;
                 if self.array != Array::None {
                     self.array = Array::AfterEvent;
                 }
-                return Ok(Found::Event { fields, begins });
+                return Ok(Found::Event { begins });
             }
             (Array::None, b'[') => Array::Opened,
             (Array::Opened | Array::AfterEvent, b']') => Array::Closed,

@@ -43,38 +43,45 @@ impl Log {
         begins: usize,
         builder: &mut Builder,
         options: ReadOptions,
+        fields: &mut Fields,
     ) -> Step<Option<Found>> {
         let Some([process, kind, function, value]) = parts(line) else { return Ok(None) };
         let Some(kind @ Kind::Event(event)) = Kind::of(kind) else { return Ok(None) };
         let number = Cursor::integer(process);
         let process =
             number.map_or(Process::Other, |number| Fields::process_numbered(number, builder.values()));
-        let wrong = |expected: String| Stop::Wrong { at: begins, expected };
-        let mut fields = Fields { kind: Some(kind), process, ..Fields::default() };
+        let wrong = |expected: String| Stop::wrong(begins, expected);
+        *fields = Fields { kind: Some(kind), process, ..Fields::default() };
         fields.function = Some(builder.function(function).map_err(|misfit| wrong(misfit.to_string()))?);
-        let Process::Client(process) = process else { return Ok(Some(Found::Event { fields, begins })) };
+        let Process::Client(process) = process else { return Ok(Some(Found::Event { begins })) };
         if value == b":timed-out" {
             // The one is known to have had no effect. The other stays open for ever.
             return Ok(match event {
                 EventKind::Complete(Outcome::Fail) => Some(Found::Retracted(process)),
                 _ => {
                     fields.value = Datum::NIL;
-                    Some(Found::Event { fields, begins })
+                    Some(Found::Event { begins })
                 }
             });
         }
         let (key, value) =
             self.edn.lone_value(value, builder.values(), options).map_err(|stop| match stop {
                 Stop::Incomplete => wrong("a whole value at the end of the line is expected".to_owned()),
-                Stop::Wrong { expected, .. } => wrong(expected),
+                Stop::Wrong(inner) => wrong(inner.expected),
             })?;
         (fields.key, fields.value) = (key, value);
-        Ok(Some(Found::Event { fields, begins }))
+        Ok(Some(Found::Event { begins }))
     }
 }
 
 impl Syntax for Log {
-    fn next(&mut self, cursor: &mut Cursor<'_>, builder: &mut Builder, options: ReadOptions) -> Step<Found> {
+    fn next(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        builder: &mut Builder,
+        options: ReadOptions,
+        fields: &mut Fields,
+    ) -> Step<Found> {
         if cursor.is_last && cursor.at == cursor.bytes.len() {
             return Ok(Found::End { whole: true });
         }
@@ -86,7 +93,7 @@ impl Syntax for Log {
             line => line?,
         };
         cursor.advance(usize::from(cursor.at < cursor.bytes.len()));
-        let found = self.line(line, begins, builder, options)?;
+        let found = self.line(line, begins, builder, options, fields)?;
         Ok(found.unwrap_or(Found::Punctuation))
     }
 

@@ -11,8 +11,9 @@ mod syntax;
 pub use source::Position;
 pub use syntax::ReadOptions;
 
-use super::{Builder, Misfit, Recorded};
+use super::{Builder, DecodeError, MAGIC, Misfit, Recorded, read_binary};
 use cursor::Stop;
+use fields::Fields;
 use source::{MAX_FORM, Source};
 use std::{
     fmt,
@@ -34,11 +35,13 @@ pub enum Format {
     EtcdLog,
     /// EDN maps with a `:key`, as Porcupine's data has them.
     Kv,
+    /// The compact binary form.
+    Binary,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 5] = [Self::Jsonl, Self::Edn, Self::Json, Self::EtcdLog, Self::Kv];
+    pub const ALL: [Self; 6] = [Self::Jsonl, Self::Edn, Self::Json, Self::EtcdLog, Self::Kv, Self::Binary];
 
     /// The name, as the command line spells it.
     #[must_use]
@@ -49,12 +52,16 @@ impl Format {
             Self::Json => "json",
             Self::EtcdLog => "etcd-log",
             Self::Kv => "kv",
+            Self::Binary => "binary",
         }
     }
 
     /// The format of a file that begins so; `None` if it is none of them.
     #[must_use]
     pub fn detect(start: &[u8]) -> Option<Self> {
+        if start.starts_with(MAGIC) {
+            return Some(Self::Binary);
+        }
         let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
         if start.windows(11).any(|window| window == b"jepsen.util")
             && !start.trim_ascii_start().starts_with(b"{")
@@ -130,6 +137,14 @@ pub enum ReadError {
         /// What stands there; may be empty.
         found: String,
     },
+    /// The binary form is damaged.
+    #[error("byte {at}: the event that begins here cannot be read: {source}")]
+    Damaged {
+        /// Where the event begins, from 0.
+        at: usize,
+        /// What is wrong.
+        source: DecodeError,
+    },
     /// An event cannot follow what came before.
     #[error("line {}, column {}: {misfit}", .at.line, .at.column)]
     Misfit {
@@ -202,8 +217,23 @@ fn read_watched<R: Read>(
     match format {
         Format::Edn | Format::Kv => drive(source, edn::Edn::default(), options, watch),
         Format::Json | Format::Jsonl => drive(source, json::Json::default(), options, watch),
+        Format::Binary => decode(&mut source),
         Format::EtcdLog => drive(source, log::Log::default(), options, watch),
     }
+}
+
+/// The binary form is small: it is held whole.
+fn decode<R: Read>(source: &mut Source<R>) -> Result<Recorded, ReadError> {
+    while !source.is_last() {
+        refill(source)?;
+    }
+    let bytes = source.cursor().bytes;
+    if !bytes.starts_with(MAGIC) {
+        let expected =
+            "a history in the binary form is expected, which begins with QHIST and its version 1".to_owned();
+        return Err(ReadError::Wrong { at: source.position(0), expected, found: glimpse(bytes) });
+    }
+    read_binary(bytes).map_err(|(at, source)| ReadError::Damaged { at, source })
 }
 
 fn refill<R: Read>(source: &mut Source<R>) -> Result<(), ReadError> {
@@ -237,12 +267,13 @@ fn drive<R: Read, S: Syntax>(
     watch: &mut Watch<'_, R>,
 ) -> Result<Recorded, ReadError> {
     let mut builder = Builder::default();
+    let mut fields = Fields::default();
     loop {
         let mut cursor = source.cursor();
-        let result = syntax.next(&mut cursor, &mut builder, options);
+        let result = syntax.next(&mut cursor, &mut builder, options, &mut fields);
         let passed = cursor.at;
         let handed = match result {
-            Ok(Found::Event { fields, begins }) => match fields.hand_over(begins, &mut builder) {
+            Ok(Found::Event { begins }) => match fields.hand_over(begins, &mut builder) {
                 Ok(Ok(())) => {
                     if !watch(builder.last_index(), &source, begins) {
                         return Ok(builder.finish());
@@ -279,7 +310,7 @@ fn drive<R: Read, S: Syntax>(
 
 fn wrong<R: Read>(source: &Source<R>, stop: Stop) -> ReadError {
     let (at, expected) = match stop {
-        Stop::Wrong { at, expected } => (at, expected),
+        Stop::Wrong(wrong) => (wrong.at, wrong.expected),
         Stop::Incomplete => (0, "an event that ends is expected".to_owned()),
     };
     let found = source.cursor().bytes.get(at..).map(glimpse).unwrap_or_default();

@@ -61,7 +61,9 @@ impl<R: Read> Source<R> {
     pub(super) fn refill(&mut self) -> io::Result<()> {
         let done = self.position(0);
         (self.lines, self.column) = (done.line - 1, done.column - 1);
-        self.window.copy_within(self.start..self.end, 0);
+        if self.start > 0 {
+            self.window.copy_within(self.start..self.end, 0);
+        }
         (self.start, self.end) = (0, self.end - self.start);
         // Doubling, so that a long form is looked at from its start a few times only.
         if self.end * 2 > self.window.len() {

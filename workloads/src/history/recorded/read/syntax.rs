@@ -16,8 +16,8 @@ pub struct ReadOptions {
 /// What stands next.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// An event, which begins at this byte.
-    Event { fields: Fields, begins: usize },
+    /// An event, which begins at this byte; its fields were filled in.
+    Event { begins: usize },
     /// Something that is read and done with.
     Punctuation,
     /// A read without effect and without result.
@@ -29,7 +29,13 @@ pub(super) enum Found {
 pub(super) trait Syntax {
     /// Reads what stands at the cursor, and moves it behind. If the bytes end before, nothing has changed but values
     /// that were taken up: more bytes come, and it is asked again from the same place.
-    fn next(&mut self, cursor: &mut Cursor<'_>, builder: &mut Builder, options: ReadOptions) -> Step<Found>;
+    fn next(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        builder: &mut Builder,
+        options: ReadOptions,
+        fields: &mut Fields,
+    ) -> Step<Found>;
 
     /// Forgets a form that was read half.
     fn restart(&mut self) {}
