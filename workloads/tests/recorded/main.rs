@@ -2,6 +2,7 @@
 
 mod causality;
 mod corpus;
+mod damage;
 mod jepsen;
 mod reading;
 mod replicas;
