@@ -285,16 +285,21 @@ fn witnesses_name_the_operations_that_show_it() {
 
 #[test]
 fn a_history_of_another_kind_is_refused_with_a_word_on_what_is_expected() {
-    for (checker, events, expected) in [
+    let cases: [(&str, &[&str], &str); 4] = [
         ("bank", &["0 invoke read nil", "0 ok read 3"], "expects a map from account to balance"),
-        ("counter", &["0 invoke read nil", "0 ok read [1]"], "expects additions and reads of whole numbers"),
+        (
+            "counter",
+            &["0 invoke add 1", "0 ok add 1", "0 invoke read nil", "0 ok read [1]"],
+            "expects additions and reads of whole numbers",
+        ),
         (
             "total-queue",
             &["0 invoke drain nil", "0 info drain nil"],
             "expects that every drain says what it took out",
         ),
         ("long-fork", &["0 invoke txn nil", "0 ok txn [[:r 1 nil] [:w 1 2]]"], "only read"),
-    ] {
+    ];
+    for (checker, events, expected) in cases {
         let checker = standalone::find(checker).unwrap();
         let unfit = checker.check(&history(events), &Options::DEFAULT).unwrap_err();
         assert!(unfit.to_string().contains(expected), "{unfit}");

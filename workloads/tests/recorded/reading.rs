@@ -157,7 +157,7 @@ fn a_history_of_our_own_is_one_of_many() {
     assert_eq!(
         shown(&history),
         [
-            "2: process 3 write of x c3.1 -> nil",
+            "2: process 3 write of x c3.1 -> ok",
             "4: process 3 read of x -> c3.1",
             "6: process 3 write of x c3.1 -> ok",
             "7: process 4 add of s #{1} -> unknown"

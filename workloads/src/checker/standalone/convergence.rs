@@ -40,7 +40,7 @@ impl StandaloneChecker for Convergence {
         if finally.nodes.len() < 2 {
             findings.unknown(NO_FINALS);
         } else {
-            findings.notes.push(finally.legend());
+            findings.notes.extend(finally.legend());
         }
         if finally.passed_over > 0 {
             findings.unknown(format!(

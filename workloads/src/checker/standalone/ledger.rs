@@ -57,7 +57,7 @@ impl StandaloneChecker for Ledger {
                 "{count} records were not read at all nodes in the end: their writes have no fate"
             ));
         }
-        findings.notes.push(translated.finally.legend());
+        findings.notes.extend(translated.finally.legend());
         if !translated.is_timed {
             findings
                 .notes

@@ -41,10 +41,7 @@ impl StandaloneChecker for Set {
             let operations = || places.iter().map(|&at| (at, &history.operations[at]));
             let reads = operations().filter(|(_, op)| elements(history, op).is_some());
             let Some((read_at, read)) = reads.max_by_key(|(_, op)| op.completed) else {
-                findings.unknown(format!(
-                    "{}no read was answered: nothing can be lost to sight",
-                    keys::within(history, key)
-                ));
+                counts.unread += 1;
                 continue;
             };
             let seen: BTreeSet<Datum> = elements(history, read).unwrap_or_default().iter().copied().collect();
@@ -92,10 +89,18 @@ struct Counts {
     acknowledged: usize,
     ok: usize,
     recovered: usize,
+    /// Records of which no read was answered.
+    unread: usize,
 }
 
 impl Counts {
     fn tell(&self, findings: &mut Findings) {
+        if self.unread > 0 {
+            findings.unknown(format!(
+                "of {} sets no read was answered: nothing can be lost to sight",
+                self.unread
+            ));
+        }
         if self.attempts == 0 {
             findings.unknown("no element was added: is `f` of the operations `add`?");
         }

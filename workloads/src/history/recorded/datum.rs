@@ -317,6 +317,28 @@ impl Show<'_> {
     }
 }
 
+impl Show<'_> {
+    /// What has no order is shown by numbers and then by texts, so that equal values of two histories look alike.
+    fn unordered<const N: usize>(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        items: &[[Datum; N]],
+        ends: [&str; 2],
+    ) -> fmt::Result {
+        let mut shown: Vec<(Option<i64>, String)> = items
+            .iter()
+            .map(|item| {
+                let words: Vec<String> =
+                    item.iter().map(|&part| self.values.show(part).to_string()).collect();
+                (self.values.as_int(item[0]), words.join(" "))
+            })
+            .collect();
+        shown.sort_by(|a, b| (a.0.is_none(), a).cmp(&(b.0.is_none(), b)));
+        let words: Vec<String> = shown.into_iter().map(|(_, words)| words).collect();
+        write!(f, "{}{}{}", ends[0], words.join(" "), ends[1])
+    }
+}
+
 impl fmt::Display for Show<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.values.view(self.datum) {
@@ -326,8 +348,8 @@ impl fmt::Display for Show<'_> {
             View::Text("") => f.write_str("\"\""),
             View::Text(text) => f.write_str(text),
             View::List(items) => self.sequence(f, items, ["[", "]"]),
-            View::Set(items) => self.sequence(f, items, ["#{", "}"]),
-            View::Map(flat) => self.sequence(f, flat, ["{", "}"]),
+            View::Set(items) => self.unordered(f, items.as_chunks::<1>().0, ["#{", "}"]),
+            View::Map(flat) => self.unordered(f, flat.as_chunks::<2>().0, ["{", "}"]),
         }
     }
 }

@@ -232,7 +232,7 @@ impl fmt::Display for ShowOperation<'_> {
             write!(f, " {}", short(op.input))?;
         }
         match op.outcome {
-            Outcome::Ok if op.output != op.input || op.input.is_nil() => {
+            Outcome::Ok if op.input.is_nil() || op.output != op.input && !op.output.is_nil() => {
                 write!(f, " -> {}", short(op.output))
             }
             Outcome::Ok => f.write_str(" -> ok"),

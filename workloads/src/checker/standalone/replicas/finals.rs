@@ -111,12 +111,14 @@ impl Finally {
         of.map(|(_, operations)| operations.clone()).unwrap_or_default()
     }
 
-    /// `A is n1, B is n2`: how the ledger's names are to be read.
-    pub(in super::super) fn legend(&self) -> String {
+    /// `A is n1, B is n2`: how the ledger's names are to be read. Nothing where that is what they are called.
+    pub(in super::super) fn legend(&self) -> Option<String> {
         let names = self.nodes.iter().enumerate();
         let parts: Vec<String> =
             names.map(|(at, node)| format!("{} is {node}", ReplicaId::from_index(at))).collect();
-        parts.join(", ")
+        let are_alike =
+            self.nodes.iter().enumerate().all(|(at, node)| *node == ReplicaId::from_index(at).to_string());
+        (!are_alike).then(|| parts.join(", "))
     }
 
     /// The final reads as events.
