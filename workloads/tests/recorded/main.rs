@@ -6,4 +6,5 @@ mod damage;
 mod jepsen;
 mod reading;
 mod replicas;
+mod set_full;
 mod writing;
