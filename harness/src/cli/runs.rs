@@ -1,5 +1,7 @@
 //! `quarrel runs`: the results store.
 
+mod export;
+
 use super::{
     World,
     options::{Output, OutputOption, StoreOption},
@@ -11,15 +13,17 @@ use crate::{
 };
 use clap::Subcommand;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
   quarrel runs list
   quarrel runs show latest
   quarrel runs show 20261123T16          a prefix of the name, or the seed
+  quarrel runs export latest --format edn > history.edn
   quarrel runs prune --keep 10 --dry-run";
 
-/// List, show and remove recorded runs
+/// List, show, export and remove recorded runs
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -48,6 +52,26 @@ enum Verb {
         #[command(flatten)]
         output: OutputOption,
     },
+    /// Write a run's history for other tools: EDN for Jepsen's, JSON for elle-cli, or the compact binary form
+    #[command(
+        after_help = "Examples:\n  quarrel runs export latest --format edn > history.edn\n  quarrel runs export history.jsonl --format binary --to history.qhist"
+    )]
+    Export {
+        /// The run: its name, a prefix of it, its seed, its folder, or `latest`; or a file with a history in any format.
+        #[arg(default_value = "latest", value_name = "RUN|FILE")]
+        run: String,
+        /// What to write.
+        #[arg(long, value_enum, default_value_t, env = "QUARREL_EXPORT_FORMAT", hide_env_values = true)]
+        format: export::ExportFormat,
+        /// Write values as tuples [key value], as Jepsen's independent workloads have them.
+        #[arg(long)]
+        independent: bool,
+        /// Where to; standard output if absent.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        #[command(flatten)]
+        store: StoreOption,
+    },
     /// Remove all runs but the newest
     #[command(after_help = "Example:\n  quarrel runs prune --keep 10 --dry-run")]
     Prune {
@@ -68,6 +92,9 @@ pub(super) fn runs(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit,
     match &arguments.verb {
         Verb::List { store, output } => list(&store.store(), output.output, world),
         Verb::Show { run, store, output } => show(&store.store(), run, output.output, world),
+        Verb::Export { run, format, independent, to, store } => {
+            export::export(&store.store(), run, *format, *independent, to.as_deref(), world)
+        }
         Verb::Prune { keep, dry_run, store, output } => {
             prune(&store.store(), *keep, *dry_run, output.output, world)
         }

@@ -11,6 +11,7 @@ pub mod finals;
 pub mod ledger;
 mod open;
 pub mod set;
+pub mod standalone;
 
 pub use open::{Invocation, OpenOperations};
 

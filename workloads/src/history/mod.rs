@@ -2,6 +2,7 @@
 
 mod event;
 mod reader;
+pub mod recorded;
 mod translate;
 mod wire;
 mod writer;
