@@ -9,6 +9,7 @@ pub mod counter;
 pub mod deletes;
 pub mod finals;
 pub mod ledger;
+pub mod linearizable;
 mod open;
 pub mod set;
 
