@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod linearizable;
 mod open;
 pub mod set;
+pub mod standalone;
 
 pub use open::{Invocation, OpenOperations};
 

@@ -2,6 +2,7 @@
 
 mod event;
 mod reader;
+pub mod recorded;
 mod wire;
 mod writer;
 
