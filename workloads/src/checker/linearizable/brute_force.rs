@@ -1,6 +1,7 @@
 //! The clever algorithms beside one that tries every order.
 
 use super::{
+    budget::Budget,
     object::{self, Judged, Timed},
     objects::{Mutex, Register, RegisterClass, RegisterStep, Registers},
     specification::{Specification, Step},
@@ -37,7 +38,7 @@ fn agrees<C: Clone + Ord>(
         operations.iter().map(|timed| Step { class: class(timed), call: timed.call, ret: timed.ret }).collect();
     let initial = specification.initial();
     prop_assert_eq!(has_order(specification, &steps, initial, 0), *judged == Judged::Linearizable);
-    let Judged::Contradiction(witness) = judged else { return Ok(()) };
+    let Judged::Contradiction { operations: witness, .. } = judged else { return Ok(()) };
     let relaxed = |kept: &[usize]| -> Vec<Step> {
         let strict = |index: usize| kept.contains(&index);
         (0..steps.len())
@@ -90,29 +91,32 @@ fn distinct<C: Ord + Clone>(operations: &[Timed<C>]) -> Vec<C> {
     classes
 }
 
-fn register_class() -> impl Strategy<Value = RegisterClass> {
-    prop_oneof![
-        (0_u32..4).prop_map(RegisterClass::Read),
-        (0_u32..4).prop_map(RegisterClass::Write),
-        (0_u32..4, 0_u32..4).prop_map(|(from, to)| RegisterClass::CompareAndSet(from, to)),
-        (0_u32..4).prop_map(RegisterClass::Mismatch),
-    ]
+fn register(operations: &[Timed<RegisterClass>]) -> Register {
+    let narrow = |value| u32::try_from(value).unwrap();
+    Register(distinct(operations).into_iter().map(|class| class.map(narrow)).collect())
 }
 
-const ENOUGH: u64 = 1_000_000;
+fn register_class() -> impl Strategy<Value = RegisterClass> {
+    prop_oneof![
+        (0_u64..4).prop_map(RegisterClass::Read),
+        (0_u64..4).prop_map(RegisterClass::Write),
+        (0_u64..4, 0_u64..4).prop_map(|(from, to)| RegisterClass::CompareAndSet(from, to)),
+        (0_u64..4).prop_map(RegisterClass::Mismatch),
+    ]
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn a_register_is_judged_as_by_trying_every_order(operations in timed(register_class(), 9)) {
-        let judged = object::register_by_search(&operations, &mut { ENOUGH });
-        agrees(&operations, &mut Register(distinct(&operations)), &judged)?;
+        let judged = object::register_by_search(&operations, &mut Budget::until(&|| false));
+        agrees(&operations, &mut register(&operations), &judged)?;
     }
 
     #[test]
     fn unique_values_are_judged_as_by_trying_every_order(
-        operations in timed((0_u32..4, prop::bool::ANY), 9),
+        operations in timed((0_u64..4, prop::bool::ANY), 9),
     ) {
         // The first write of a value stays, later ones become reads: all written values are unique.
         let mut written = vec![0];
@@ -126,8 +130,8 @@ proptest! {
             };
             Timed { class, call: timed.call, ret: timed.ret }
         }).collect();
-        let judged = object::register(&operations, &mut { ENOUGH });
-        let mut specification = Register(distinct(&operations));
+        let judged = object::register(&operations, &mut Budget::until(&|| false));
+        let mut specification = register(&operations);
         let classes = distinct(&operations);
         let steps: Vec<Step> = operations.iter().map(|timed| Step {
             class: u32::try_from(classes.binary_search(&timed.class).unwrap()).unwrap(),
@@ -135,14 +139,14 @@ proptest! {
             ret: timed.ret,
         }).collect();
         prop_assert_eq!(has_order(&mut specification, &steps, 0, 0), judged == Judged::Linearizable);
-        if let Judged::Contradiction(witness) = judged {
+        if let Judged::Contradiction { operations: witness, .. } = judged {
             prop_assert!(witness.len() <= 4, "two values contradict each other by four operations at most");
         }
     }
 
     #[test]
     fn a_mutex_is_judged_as_by_trying_every_order(operations in timed(0_u32..2, 9)) {
-        let judged = object::mutex(&operations, &mut { ENOUGH });
+        let judged = object::mutex(&operations, &mut Budget::until(&|| false));
         // Both classes exist, whether they are used or not.
         let steps: Vec<Step> = operations
             .iter()
@@ -163,7 +167,7 @@ proptest! {
             };
             Timed { class, call: timed.call, ret: timed.ret }
         }).collect();
-        let judged = object::text(&operations, &mut { ENOUGH });
+        let judged = object::text(&operations, &mut Budget::until(&|| false));
         agrees(&operations, &mut Text::new(distinct(&operations)), &judged)?;
     }
 
@@ -177,7 +181,7 @@ proptest! {
             }).collect();
             Timed { class, call: timed.call, ret: timed.ret }
         }).collect();
-        let judged = object::registers(&operations, vec![0, 0], &mut { ENOUGH });
+        let judged = object::registers(&operations, vec![0, 0], &mut Budget::until(&|| false));
         agrees(&operations, &mut Registers::new(distinct(&operations), vec![0, 0]), &judged)?;
     }
 }

@@ -69,11 +69,16 @@ impl<const N: usize> OpenKinds<N> {
 #[derive(Debug, Clone)]
 pub(super) struct Antichain<const N: usize> {
     groups: BTreeMap<(u32, Mask<N>, bool), Vec<Configuration<N>>>,
+    size: usize,
 }
 
 impl<const N: usize> Antichain<N> {
     pub(super) const fn new() -> Self {
-        Self { groups: BTreeMap::new() }
+        Self { groups: BTreeMap::new(), size: 0 }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.size
     }
 
     /// Takes up a configuration, and says whether it is new. Those that it dominates go.
@@ -83,8 +88,10 @@ impl<const N: usize> Antichain<N> {
         if group.iter().any(|kept| kept.dominates(&configuration, open)) {
             return false;
         }
+        let before = group.len();
         group.retain(|kept| !configuration.dominates(kept, open));
         group.push(configuration);
+        self.size = self.size + group.len() - before;
         true
     }
 

@@ -1,6 +1,7 @@
 //! One object's operations are judged: by zones where values are unique, else by the general search.
 
 use super::{
+    budget::Budget,
     objects::{Mutex, Register, RegisterClass, RegisterStep, Registers},
     search::{Found, search},
     specification::{Specification, Step},
@@ -24,25 +25,54 @@ pub(super) struct Timed<C> {
 pub(super) enum Judged {
     /// There is an order.
     Linearizable,
-    /// There is none: these operations, by index, ascending, contradict each other.
-    Contradiction(Vec<usize>),
+    /// There is none.
+    Contradiction {
+        /// The operations that contradict each other, by index.
+        operations: Vec<usize>,
+        why: Why,
+    },
     /// The budget was used up.
     Unknown,
 }
 
-pub(super) fn register(operations: &[Timed<RegisterClass>], budget: &mut u64) -> Judged {
+/// What cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// A read returned what nobody wrote.
+    NeverWritten,
+    /// A read returned before the write of its value was called.
+    BeforeItsWrite,
+    /// Two values would have to be held at the same time.
+    Interleaved,
+    /// No order was found.
+    NoOrder,
+}
+
+pub(super) fn register(operations: &[Timed<RegisterClass>], budget: &mut Budget<'_>) -> Judged {
     if let Some(judged) = by_zones(operations) {
         return judged;
     }
     register_by_search(operations, budget)
 }
 
-pub(super) fn register_by_search(operations: &[Timed<RegisterClass>], budget: &mut u64) -> Judged {
-    let (classes, steps) = classes(operations);
+/// By the general search, whatever the values.
+pub(super) fn register_by_search(operations: &[Timed<RegisterClass>], budget: &mut Budget<'_>) -> Judged {
+    let mut numbers = BTreeMap::from([(0, 0)]);
+    let numbered: Vec<Timed<RegisterClass<u32>>> = operations
+        .iter()
+        .map(|timed| {
+            let class = timed.class.map(|value| {
+                let next = u32::try_from(numbers.len()).expect("values are at most two per operation");
+                *numbers.entry(value).or_insert(next)
+            });
+            Timed { class, call: timed.call, ret: timed.ret }
+        })
+        .collect();
+    let (classes, steps) = classes(&numbered);
     decide(&mut Register(classes), &steps, budget)
 }
 
-pub(super) fn text(operations: &[Timed<TextClass<'_>>], budget: &mut u64) -> Judged {
+pub(super) fn text(operations: &[Timed<TextClass<'_>>], budget: &mut Budget<'_>) -> Judged {
     let (classes, steps) = classes(operations);
     decide(&mut Text::new(classes), &steps, budget)
 }
@@ -50,13 +80,13 @@ pub(super) fn text(operations: &[Timed<TextClass<'_>>], budget: &mut u64) -> Jud
 pub(super) fn registers(
     operations: &[Timed<Vec<RegisterStep>>],
     initial: Vec<u32>,
-    budget: &mut u64,
+    budget: &mut Budget<'_>,
 ) -> Judged {
     let (classes, steps) = classes(operations);
     decide(&mut Registers::new(classes, initial), &steps, budget)
 }
 
-pub(super) fn mutex(operations: &[Timed<u32>], budget: &mut u64) -> Judged {
+pub(super) fn mutex(operations: &[Timed<u32>], budget: &mut Budget<'_>) -> Judged {
     let step = |timed: &Timed<u32>| Step { class: timed.class, call: timed.call, ret: timed.ret };
     decide(&mut Mutex, &operations.iter().map(step).collect::<Vec<_>>(), budget)
 }
@@ -73,13 +103,14 @@ fn classes<C: Ord + Clone>(operations: &[Timed<C>]) -> (Vec<C>, Vec<Step>) {
     (numbers.into_keys().cloned().collect(), steps)
 }
 
-fn decide(specification: &mut impl Specification, steps: &[Step], budget: &mut u64) -> Judged {
-    let before = *budget;
-    match search(specification, steps, budget) {
+fn decide(specification: &mut impl Specification, steps: &[Step], budget: &mut Budget<'_>) -> Judged {
+    let mut search_budget = budget.part(u64::MAX);
+    match search(specification, steps, &mut search_budget) {
         Found::Order => Judged::Linearizable,
         Found::Exhausted => Judged::Unknown,
         Found::None { until } => {
-            Judged::Contradiction(witness::smallest(specification, steps, until, before - *budget))
+            let operations = witness::smallest(specification, steps, until, &search_budget);
+            Judged::Contradiction { operations, why: Why::NoOrder }
         }
     }
 }
@@ -104,15 +135,18 @@ fn by_zones(operations: &[Timed<RegisterClass>]) -> Option<Judged> {
     }
     Some(match zones::contradiction(&accesses) {
         None => Judged::Linearizable,
-        Some(contradiction) => {
-            let mut witness: Vec<usize> = match contradiction {
-                Contradiction::NeverWritten(read) => vec![read as usize],
-                Contradiction::BeforeItsWrite { read, write } => vec![read as usize, write as usize],
-                Contradiction::Interleaved(four) => four.map(|index| index as usize).to_vec(),
-            };
-            witness.sort_unstable();
-            witness.dedup();
-            Judged::Contradiction(witness)
+        Some(Contradiction::NeverWritten(read)) => {
+            Judged::Contradiction { operations: vec![read as usize], why: Why::NeverWritten }
+        }
+        Some(Contradiction::BeforeItsWrite { read, write }) => Judged::Contradiction {
+            operations: vec![read as usize, write as usize],
+            why: Why::BeforeItsWrite,
+        },
+        Some(Contradiction::Interleaved(four)) => {
+            let mut operations = four.map(|index| index as usize).to_vec();
+            operations.sort_unstable();
+            operations.dedup();
+            Judged::Contradiction { operations, why: Why::Interleaved }
         }
     })
 }

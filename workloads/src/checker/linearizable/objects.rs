@@ -3,22 +3,34 @@
 use super::specification::{Kind, Specification};
 use std::collections::BTreeMap;
 
-/// What an operation on a register does. Values are interned; zero is the initial value.
+/// What an operation on a register does. Values are numbers; zero is the initial value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum RegisterClass {
+pub(super) enum RegisterClass<V = u64> {
     /// It returned this value.
-    Read(u32),
+    Read(V),
     /// It replaced the value.
-    Write(u32),
+    Write(V),
     /// It found the first value, and replaced it by the second.
-    CompareAndSet(u32, u32),
+    CompareAndSet(V, V),
     /// It found another value than this.
-    Mismatch(u32),
+    Mismatch(V),
+}
+
+impl<V> RegisterClass<V> {
+    /// The same with other values.
+    pub(super) fn map<W>(self, mut to: impl FnMut(V) -> W) -> RegisterClass<W> {
+        match self {
+            Self::Read(value) => RegisterClass::Read(to(value)),
+            Self::Write(value) => RegisterClass::Write(to(value)),
+            Self::CompareAndSet(old, new) => RegisterClass::CompareAndSet(to(old), to(new)),
+            Self::Mismatch(value) => RegisterClass::Mismatch(to(value)),
+        }
+    }
 }
 
 /// One register.
 #[derive(Debug)]
-pub(super) struct Register(pub(super) Vec<RegisterClass>);
+pub(super) struct Register(pub(super) Vec<RegisterClass<u32>>);
 
 impl Specification for Register {
     fn initial(&self) -> u32 {

@@ -11,6 +11,7 @@
 //! - more observers satisfied, more overwrites excused and fewer crashed operations used are never worse.
 
 use super::{
+    budget::Budget,
     configuration::{Antichain, Configuration, OpenKinds},
     specification::{Kind, Specification, Step},
 };
@@ -25,20 +26,27 @@ pub(super) enum Found {
         /// The operations that returned up to this event cannot be ordered.
         until: u32,
     },
-    /// The budget of steps is used up.
+    /// The budget is used up.
     Exhausted,
 }
 
 /// The widest history that is searched: open operations at once that returned later.
 pub(super) const MAX_OPEN: usize = 1024;
 
-/// Searches for an order. `steps` counts down the budget.
-pub(super) fn search(specification: &mut impl Specification, input: &[Step], steps: &mut u64) -> Found {
+/// The most configurations that are kept at one return: about 150 bytes each.
+const MAX_CONFIGURATIONS: usize = 1 << 20;
+
+/// Searches for an order.
+pub(super) fn search(
+    specification: &mut impl Specification,
+    input: &[Step],
+    budget: &mut Budget<'_>,
+) -> Found {
     let events = events(specification, input);
     match width(&events) {
-        0..=64 => Search::<_, 1>::new(specification, input).run(&events, steps),
-        65..=128 => Search::<_, 2>::new(specification, input).run(&events, steps),
-        129..=MAX_OPEN => Search::<_, 16>::new(specification, input).run(&events, steps),
+        0..=64 => Search::<_, 1>::new(specification, input).run(&events, budget),
+        65..=128 => Search::<_, 2>::new(specification, input).run(&events, budget),
+        129..=MAX_OPEN => Search::<_, 16>::new(specification, input).run(&events, budget),
         _ => Found::Exhausted,
     }
 }
@@ -128,7 +136,7 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
         }
     }
 
-    fn run(mut self, events: &[Event], steps: &mut u64) -> Found {
+    fn run(mut self, events: &[Event], budget: &mut Budget<'_>) -> Found {
         self.look_ahead(events);
         let mut layer = vec![Configuration::initial(self.specification.initial())];
         for (now, &event) in events.iter().enumerate() {
@@ -137,7 +145,7 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
                 Event::Call(index) => self.call(index as usize, &mut layer),
                 Event::Crash(index) => self.crash(index as usize),
                 Event::Return(index) => {
-                    let Some(next) = self.ret(index as usize, layer, steps) else { return Found::Exhausted };
+                    let Some(next) = self.ret(index as usize, layer, budget) else { return Found::Exhausted };
                     if next.is_empty() {
                         let ret = self.input[index as usize].ret.unwrap_or_default();
                         return Found::None { until: ret.max(self.given_up) };
@@ -205,8 +213,9 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
         &mut self,
         index: usize,
         layer: Vec<Configuration<N>>,
-        steps: &mut u64,
+        budget: &mut Budget<'_>,
     ) -> Option<Vec<Configuration<N>>> {
+        budget.spend(layer.len() as u64)?;
         let slot = self.slots[index];
         let mut kept = Antichain::new();
         let mut waiting = Vec::new();
@@ -222,7 +231,10 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
         }
         let mut seen = Antichain::new();
         while let Some(configuration) = waiting.pop() {
-            *steps = steps.checked_sub(1)?;
+            budget.spend(1)?;
+            if kept.len() + seen.len() > MAX_CONFIGURATIONS {
+                return None;
+            }
             for next in self.successors(&configuration) {
                 if next.done.has(slot) {
                     kept.insert(leave(next, slot), &after);

@@ -5,6 +5,7 @@
 //! one by one ends in a set of which none can be spared.
 
 use super::{
+    budget::Budget,
     search::{Found, search},
     specification::{Specification, Step},
 };
@@ -14,15 +15,15 @@ const FLOOR: u64 = 100_000;
 
 /// The operations that cannot be ordered, as indices of `input`, ascending.
 ///
-/// What returned up to the event `until` cannot be ordered. `spent` is what it cost to find out: the witness costs no more again, and is larger than
+/// What returned up to the event `until` cannot be ordered. What `budget` says was spent is what it cost to find out: the witness costs no more again, and is larger than
 /// need be if that is too little.
 pub(super) fn smallest(
     specification: &mut impl Specification,
     input: &[Step],
     until: u32,
-    spent: u64,
+    budget: &Budget<'_>,
 ) -> Vec<usize> {
-    let mut budget = spent.max(FLOOR);
+    let mut budget = budget.part(budget.spent().max(FLOOR));
     // What was called later plays no part, and what returned later is relaxed already.
     let called: Vec<usize> = (0..input.len()).filter(|&index| input[index].call < until).collect();
     let mut needed: Vec<usize> =
@@ -37,8 +38,8 @@ pub(super) fn smallest(
             .iter()
             .map(|&index| Step { ret: input[index].ret.filter(|_| strict[index]), ..input[index] })
             .collect();
-        budget = budget.saturating_sub(relaxed.len() as u64);
-        matches!(search(specification, &relaxed, &mut budget), Found::None { .. })
+        budget.spend(relaxed.len() as u64 / 8).is_some()
+            && matches!(search(specification, &relaxed, &mut budget), Found::None { .. })
     };
     let mut width = 4;
     while width < needed.len() {

@@ -13,7 +13,7 @@ pub(super) struct Access {
     /// Its place in the history.
     pub(super) index: u32,
     /// The value; zero is the initial one.
-    pub(super) value: u32,
+    pub(super) value: u64,
     /// Whether it wrote the value.
     pub(super) is_write: bool,
     /// The event of its call.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
 /// All stand-alone checkers, in the order in which they are listed.
-pub static CHECKERS: &[&dyn StandaloneChecker] = &[];
+pub static CHECKERS: &[&dyn StandaloneChecker] = &[&super::linearizable::Linearizable];
 
 /// The checker of this name.
 #[must_use]

@@ -1,0 +1,362 @@
+//! Lists that are appended to: a read shows all versions before it, and with them the order of all writes.
+
+use super::{
+    anomaly::Direct,
+    dependencies::Dependencies,
+    graph::{Edge, Relation},
+    transaction::{Step, Transactions, WordHasher},
+};
+use crate::{
+    checker::standalone::{Unfit, Witness},
+    history::recorded::{Datum, Outcome},
+};
+use std::{collections::HashMap, hash::BuildHasherDefault};
+
+/// Who appended an element.
+#[derive(Debug, Clone, Copy)]
+struct Writer {
+    transaction: u32,
+    /// Whether the transaction appended to the key again afterwards.
+    is_intermediate: bool,
+}
+
+/// A list that somebody read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Read {
+    key: u32,
+    list: Datum,
+    /// Whether the transaction had neither read nor written the key before: it then saw what others had committed.
+    is_external: bool,
+    transaction: u32,
+}
+
+struct ListAppend<'a> {
+    transactions: &'a Transactions<'a>,
+    writers: HashMap<(u32, Datum), Writer, BuildHasherDefault<WordHasher>>,
+    /// By key, then by list.
+    reads: Vec<Read>,
+    found: Dependencies,
+}
+
+/// Infers dependencies between transactions that append and read.
+pub(super) fn infer(transactions: &Transactions<'_>) -> Result<Dependencies, Unfit> {
+    let mut inference = ListAppend {
+        transactions,
+        writers: HashMap::default(),
+        reads: Vec::new(),
+        found: Dependencies::new(transactions.all.len()),
+    };
+    inference.index_writers()?;
+    inference.index_reads();
+    let reads = std::mem::take(&mut inference.reads);
+    let mut unobserved = inference.appends_by_key();
+    for of_key in reads.chunk_by(|a, b| a.key == b.key) {
+        inference.key(of_key, std::mem::take(&mut unobserved[of_key[0].key as usize]));
+    }
+    Ok(inference.found)
+}
+
+impl ListAppend<'_> {
+    fn index_writers(&mut self) -> Result<(), Unfit> {
+        for at in 0..self.transactions.all.len() {
+            let steps = self.transactions.steps(at);
+            for (place, step) in steps.iter().enumerate() {
+                let &Step::Write(key, element) = step else { continue };
+                let again = |later: &Step| matches!(later, Step::Write(other, _) if *other == key);
+                let writer = Writer {
+                    transaction: u32::try_from(at).expect("transactions are numbered in 32 bits"),
+                    is_intermediate: steps[place + 1..].iter().any(again),
+                };
+                let Some(other) = self.writers.insert((key, element), writer) else { continue };
+                let outcome = |writer: Writer| self.transactions.all[writer.transaction as usize].outcome;
+                match (outcome(other), outcome(writer)) {
+                    // What failed may be tried again.
+                    (Outcome::Fail, _) => {}
+                    (_, Outcome::Fail) => {
+                        self.writers.insert((key, element), other);
+                    }
+                    _ => return Err(self.appended_twice(at, key, element)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn appended_twice(&self, at: usize, key: u32, element: Datum) -> Unfit {
+        let values = &self.transactions.history.values;
+        let key = self.transactions.keys[key as usize];
+        Unfit {
+            event: Some(self.transactions.all[at].invoked),
+            what: format!("{} is appended to {} a second time", values.show(element), values.show(key)),
+            expected: "every element is appended to a key once, so that a read tells who wrote what".to_owned(),
+        }
+    }
+
+    fn index_reads(&mut self) {
+        for at in self.transactions.with(Outcome::Ok) {
+            let steps = self.transactions.steps(at);
+            for (place, step) in steps.iter().enumerate() {
+                let &Step::Read(key, list) = step else { continue };
+                let is_external = !steps[..place].iter().any(|&earlier| key_of(earlier) == key);
+                let transaction = u32::try_from(at).expect("transactions are numbered in 32 bits");
+                self.reads.push(Read { key, list, is_external, transaction });
+            }
+            self.internal(at);
+        }
+        self.reads.sort_unstable();
+    }
+
+    /// By key, all elements whose transaction was acknowledged.
+    fn appends_by_key(&self) -> Vec<Vec<(u32, Datum)>> {
+        let mut appends = vec![Vec::new(); self.transactions.keys.len()];
+        for at in self.transactions.with(Outcome::Ok) {
+            for step in self.transactions.steps(at) {
+                if let &Step::Write(key, element) = step {
+                    let transaction = u32::try_from(at).expect("transactions are numbered in 32 bits");
+                    appends[key as usize].push((transaction, element));
+                }
+            }
+        }
+        appends
+    }
+
+    fn items(&self, list: Datum) -> &'_ [Datum] {
+        self.transactions.history.values.as_items(list).unwrap_or_default()
+    }
+
+    fn operation(&self, transaction: u32) -> usize {
+        self.transactions.all[transaction as usize].operation as usize
+    }
+
+    fn is_aborted(&self, transaction: u32) -> bool {
+        self.transactions.all[transaction as usize].outcome == Outcome::Fail
+    }
+
+    fn show(&self, datum: Datum) -> String {
+        self.transactions.history.values.show(datum).to_string()
+    }
+
+    fn show_key(&self, key: u32) -> String {
+        self.show(self.transactions.keys[key as usize])
+    }
+
+    /// Whether a transaction sees its own reads and appends.
+    fn internal(&mut self, at: usize) {
+        let steps = self.transactions.steps(at);
+        for (place, step) in steps.iter().enumerate() {
+            let &Step::Read(key, list) = step else { continue };
+            let before = &steps[..place];
+            let last_read = before.iter().rposition(|step| matches!(step, Step::Read(of, _) if *of == key));
+            let known = last_read.map(|place| match before[place] {
+                Step::Read(_, list) | Step::Write(_, list) => self.items(list),
+            });
+            let appended = before[last_read.map_or(0, |place| place + 1)..].iter().filter_map(|step| match step {
+                &Step::Write(of, element) if of == key => Some(element),
+                _ => None,
+            });
+            let expected: Vec<Datum> = known.unwrap_or_default().iter().copied().chain(appended).collect();
+            let shown = self.items(list);
+            let fits = if known.is_some() { shown == expected } else { shown.ends_with(&expected) };
+            let later = &steps[place + 1..];
+            let from_later =
+                shown.iter().copied().find(|&element| later.contains(&Step::Write(key, element)));
+            let operations = vec![self.transactions.all[at].operation as usize];
+            let (key, shown) = (self.show_key(key), self.show(list));
+            if let Some(element) = from_later {
+                let element = self.show(element);
+                let why = format!("it read {shown} of {key}, and appends {element} only afterwards");
+                self.found.note(Direct::FutureRead, || Witness { why, operations });
+            } else if !fits {
+                let expected: Vec<String> = expected.iter().map(|&element| self.show(element)).collect();
+                let what = if known.is_some() { "" } else { "something that ends in " };
+                let why = format!(
+                    "it read {shown} of {key}, and its own steps before ask for {what}[{}]",
+                    expected.join(" ")
+                );
+                self.found.note(Direct::Internal, || Witness { why, operations });
+            }
+        }
+    }
+
+    /// Everything that the reads of one key tell. `appends` are its acknowledged elements.
+    fn key(&mut self, reads: &[Read], mut appends: Vec<(u32, Datum)>) {
+        let key = reads[0].key;
+        let mut order: Vec<Datum> = Vec::new();
+        let mut longest: Option<Read> = None;
+        let mut is_compatible = true;
+        let mut lists: Vec<&[Read]> = reads.chunk_by(|a, b| a.list == b.list).collect();
+        lists.sort_by_key(|of_list| self.items(of_list[0].list).len());
+        for of_list in &lists {
+            let first = of_list[0];
+            self.single(first, of_list);
+            let items = self.items(first.list);
+            if items.starts_with(&order) {
+                order = items.to_vec();
+            } else if !order.starts_with(items) {
+                is_compatible = false;
+                order = merged(&order, items);
+                if let Some(longest) = longest {
+                    self.incompatible(longest, first);
+                }
+            }
+            longest = Some(first);
+        }
+        // What was aborted, or written by nobody, is no version.
+        order.retain(|&element| {
+            self.writers.get(&(key, element)).is_some_and(|writer| !self.is_aborted(writer.transaction))
+        });
+        let mut places: HashMap<Datum, usize, BuildHasherDefault<WordHasher>> = HashMap::default();
+        places.extend(order.iter().enumerate().map(|(place, &element)| (element, place + 1)));
+        appends.retain(|(_, element)| is_compatible && !places.contains_key(element));
+        for of_list in lists {
+            self.readers(of_list, &order, &places, &mut appends);
+        }
+        self.versions(key, &order, &appends);
+    }
+
+    /// What one list shows by itself.
+    fn single(&mut self, read: Read, readers: &[Read]) {
+        let items = self.items(read.list);
+        let mut sorted = items.to_vec();
+        sorted.sort_unstable();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            let why =
+                format!("{} of {} shows {} twice", self.show(read.list), self.show_key(read.key), self.show(pair[0]));
+            let operations = vec![self.operation(read.transaction)];
+            self.found.note(Direct::DuplicateElements, || Witness { why, operations });
+        }
+        let mut aborted: Option<(Datum, u32)> = None;
+        for &element in items {
+            let Some(&Writer { transaction, .. }) = self.writers.get(&(read.key, element)) else {
+                let why = format!("it read {} in {}, and nobody appended that", self.show(element), self.show_key(read.key));
+                let operations = vec![self.operation(read.transaction)];
+                self.found.note(Direct::UnwrittenRead, || Witness { why, operations });
+                continue;
+            };
+            if self.is_aborted(transaction) {
+                let why = format!("it read {} in {}, and that append failed", self.show(element), self.show_key(read.key));
+                let operations = vec![self.operation(transaction), self.operation(read.transaction)];
+                self.found.note(Direct::G1a, || Witness { why, operations });
+                aborted = Some((element, transaction));
+            } else if let Some((failed, by)) = aborted.take() {
+                let why = format!(
+                    "{} was committed to {} on top of {}, and that append failed",
+                    self.show(element), self.show_key(read.key), self.show(failed)
+                );
+                let operations = vec![self.operation(by), self.operation(transaction)];
+                self.found.note(Direct::DirtyUpdate, || Witness { why, operations });
+            }
+        }
+        let Some((&last, writer)) = items.last().and_then(|last| Some((last, self.writers.get(&(read.key, *last))?)))
+        else {
+            return;
+        };
+        let writer = *writer;
+        for reader in readers.iter().filter(|reader| writer.is_intermediate && reader.transaction != writer.transaction) {
+            let why = format!(
+                "{} of {} ends in {}, after which its writer appended more",
+                self.show(read.list), self.show_key(read.key), self.show(last)
+            );
+            let operations = vec![self.operation(writer.transaction), self.operation(reader.transaction)];
+            self.found.note(Direct::G1b, || Witness { why, operations });
+        }
+    }
+
+    fn incompatible(&mut self, one: Read, other: Read) {
+        let why = format!(
+            "{} was read as {} and as {}: neither is the beginning of the other",
+            self.show_key(one.key), self.show(one.list), self.show(other.list)
+        );
+        let operations = vec![self.operation(one.transaction), self.operation(other.transaction)];
+        self.found.note(Direct::IncompatibleOrder, || Witness { why, operations });
+    }
+
+    /// What follows for those that read one list: after whom they come, before whom, and who updated it twice.
+    fn readers(
+        &mut self,
+        of_list: &[Read],
+        order: &[Datum],
+        places: &HashMap<Datum, usize, BuildHasherDefault<WordHasher>>,
+        appends: &mut Vec<(u32, Datum)>,
+    ) {
+        let Read { key, list, .. } = of_list[0];
+        let mut readers: Vec<u32> =
+            of_list.iter().filter(|read| read.is_external).map(|read| read.transaction).collect();
+        readers.dedup();
+        self.lost_update(key, list, &readers);
+        // The last element that is a version; before the first one there is nothing.
+        let last = self.items(list).iter().rev().find_map(|element| Some((*element, *places.get(element)?)));
+        let (before, place) = last.unwrap_or((Datum::NIL, 0));
+        if let Some(writer) = self.writers.get(&(key, before)).filter(|_| place > 0) {
+            let from = writer.transaction;
+            let edge = |to| Edge { from, to, relation: Relation::WriteRead, key, before, after: before };
+            self.found.extend(readers.iter().map(|&to| edge(to)));
+        }
+        match order.get(place) {
+            Some(&after) => {
+                let to = self.writers[&(key, after)].transaction;
+                let edge = |from| Edge { from, to, relation: Relation::ReadWrite, key, before, after };
+                self.found.extend(readers.iter().map(|&from| edge(from)));
+            }
+            // Whoever appended what nobody saw did so after the last version that somebody saw.
+            None => self.found.everyone_before(key, before, &readers, appends),
+        }
+    }
+
+    fn lost_update(&mut self, key: u32, list: Datum, readers: &[u32]) {
+        let appends = |&reader: &u32| {
+            let steps = self.transactions.steps(reader as usize);
+            steps.iter().any(|step| matches!(step, Step::Write(of, _) if *of == key))
+        };
+        let updaters: Vec<u32> = readers.iter().copied().filter(appends).collect();
+        if updaters.len() > 1 {
+            let why = format!(
+                "{} transactions read {} of {}, and each appended to that",
+                updaters.len(), self.show(list), self.show_key(key)
+            );
+            let operations = updaters.iter().map(|&updater| self.operation(updater)).collect();
+            self.found.note(Direct::LostUpdate, || Witness { why, operations });
+        }
+    }
+
+    /// The order of the versions: each was written on top of the one before.
+    fn versions(&mut self, key: u32, order: &[Datum], appends: &[(u32, Datum)]) {
+        for pair in order.windows(2) {
+            let [from, to] = [pair[0], pair[1]].map(|element| self.writers[&(key, element)].transaction);
+            let (before, after) = (pair[0], pair[1]);
+            self.found.push(Edge { from, to, relation: Relation::WriteWrite, key, before, after });
+        }
+        let Some(&before) = order.last() else { return };
+        let from = self.writers[&(key, before)].transaction;
+        for &(to, after) in appends {
+            self.found.push(Edge { from, to, relation: Relation::WriteWrite, key, before, after });
+        }
+    }
+}
+
+const fn key_of(step: Step) -> u32 {
+    match step {
+        Step::Read(key, _) | Step::Write(key, _) => key,
+    }
+}
+
+/// One order that keeps as much as it can of two that contradict each other: where they differ, the greater element
+/// waits for the smaller one, which is left out unless both agree on it.
+fn merged(one: &[Datum], other: &[Datum]) -> Vec<Datum> {
+    let (mut one, mut other) = (one, other);
+    let mut merged = Vec::with_capacity(one.len().max(other.len()));
+    while let ([first, one_rest @ ..], [second, other_rest @ ..]) = (one, other) {
+        if first == second {
+            merged.push(*first);
+        }
+        if first <= second {
+            one = one_rest;
+        }
+        if second <= first {
+            other = other_rest;
+        }
+    }
+    merged.extend_from_slice(one);
+    merged.extend_from_slice(other);
+    merged
+}
