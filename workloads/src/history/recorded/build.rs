@@ -21,6 +21,22 @@ pub enum Process {
     Other,
 }
 
+/// Processes from this number on are named by a text.
+const NAMED: u32 = 1 << 31;
+
+impl Process {
+    /// A client that has a name, and no number.
+    #[must_use]
+    pub fn named(name: Datum) -> Self {
+        name.text_id().filter(|&id| id < NAMED).map_or(Self::Other, |id| Self::Client(NAMED | id))
+    }
+
+    /// The name of a client that was made by [`Process::named`].
+    pub(super) fn name_of(process: u32) -> Option<Datum> {
+        (process >= NAMED).then(|| Datum::of_text_id(process & !NAMED))
+    }
+}
+
 /// An event as a reader found it.
 #[derive(Debug, Clone, Copy)]
 pub struct RawEvent {
@@ -129,6 +145,30 @@ impl Builder {
     /// Takes up what one replica held of one record in the end.
     pub fn final_read(&mut self, read: FinalRead) {
         self.history.finals.push(read);
+    }
+
+    /// A replica was read whole: records of which it has no final read do not exist there.
+    pub fn read_whole(&mut self, node: Datum) {
+        self.history.read_whole.push(node);
+    }
+
+    /// A write that a client made beside its open operation: a session that writes back what it made of siblings.
+    ///
+    /// # Errors
+    /// [`Misfit`] if it cannot be numbered.
+    pub fn aside(&mut self, event: &RawEvent, outcome: Outcome) -> Result<(), Misfit> {
+        let index = self.number(event.index)?;
+        if let Process::Client(process) = event.process {
+            self.lone(&RawEvent { function: Some(Function::WRITE), ..*event }, process, index, outcome);
+        }
+        self.next = u64::from(index) + 1;
+        Ok(())
+    }
+
+    /// Whether no event of a client was taken up.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.history.operations.is_empty()
     }
 
     /// Notes something odd.

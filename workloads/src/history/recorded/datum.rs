@@ -82,6 +82,15 @@ impl Datum {
         (self.0 & PAYLOAD) as usize
     }
 
+    /// The number of the text that it is, if it is one.
+    pub(super) fn text_id(self) -> Option<u32> {
+        if self.tag() == TEXT { u32::try_from(self.id()).ok() } else { None }
+    }
+
+    pub(super) const fn of_text_id(id: u32) -> Self {
+        Self::tagged(TEXT, id as u64)
+    }
+
     /// Its bits, as a word to hash.
     #[must_use]
     pub const fn bits(self) -> u64 {
@@ -164,24 +173,31 @@ impl Values {
         self.collection(LIST, items)
     }
 
-    /// A set of the given elements; equal ones count once.
-    pub fn set(&mut self, elements: &mut Vec<Datum>) -> Datum {
+    /// A set of the given elements; equal ones count once. The slice is put in order.
+    pub fn set(&mut self, elements: &mut [Datum]) -> Datum {
         elements.sort_unstable();
-        elements.dedup();
-        self.collection(SET, elements)
-    }
-
-    /// A map of the given keys and values; of equal keys, the last counts.
-    pub fn map(&mut self, entries: &mut [(Datum, Datum)]) -> Datum {
-        // Stable, so that the last of equal keys stays the last.
-        entries.sort_by_key(|entry| entry.0);
-        let mut flat = Vec::with_capacity(entries.len() * 2);
-        for (n, &(key, value)) in entries.iter().enumerate() {
-            if entries.get(n + 1).is_none_or(|next| next.0 != key) {
-                flat.extend([key, value]);
+        let mut kept = 0;
+        for n in 0..elements.len() {
+            if kept == 0 || elements[n] != elements[kept - 1] {
+                elements.swap(kept, n);
+                kept += 1;
             }
         }
-        self.collection(MAP, &flat)
+        self.collection(SET, &elements[..kept])
+    }
+
+    /// A map of the given keys and values; of equal keys, the last counts. The slice is put in order.
+    pub fn map(&mut self, entries: &mut [[Datum; 2]]) -> Datum {
+        // Stable, so that the last of equal keys stays the last.
+        entries.sort_by_key(|entry| entry[0]);
+        let mut kept = 0;
+        for n in 0..entries.len() {
+            if entries.get(n + 1).is_none_or(|next| next[0] != entries[n][0]) {
+                entries.swap(kept, n);
+                kept += 1;
+            }
+        }
+        self.collection(MAP, entries[..kept].as_flattened())
     }
 
     fn collection(&mut self, tag: u64, items: &[Datum]) -> Datum {
@@ -326,9 +342,9 @@ mod tests {
         let (one, two) = (values.int(1), values.int(2));
         let list = values.list(&[one, two]);
         assert_eq!(list, values.list(&[one, two]));
-        let set = values.set(&mut vec![two, one, two]);
-        assert_eq!(set, values.set(&mut vec![one, two]));
-        let map = values.map(&mut [(one, two)]);
+        let set = values.set(&mut [two, one, two]);
+        assert_eq!(set, values.set(&mut [one, two]));
+        let map = values.map(&mut [[one, two]]);
         let all = [Datum::NIL, Datum::TRUE, Datum::bool(false), one, two, list, set, map, values.text("1")];
         for (n, left) in all.iter().enumerate() {
             for (m, right) in all.iter().enumerate() {
@@ -353,7 +369,7 @@ mod tests {
     fn of_equal_keys_of_a_map_the_last_counts() {
         let mut values = Values::default();
         let (a, b) = (values.text("a"), values.text("b"));
-        let map = values.map(&mut [(b, Datum::small(1)), (a, Datum::small(2)), (b, Datum::small(3))]);
+        let map = values.map(&mut [[b, Datum::small(1)], [a, Datum::small(2)], [b, Datum::small(3)]]);
         assert_eq!(values.show(map).to_string(), "{a 2 b 3}");
         assert_eq!(values.field(map, "b"), Some(Datum::small(3)));
         assert_eq!(values.field(map, "c"), None);

@@ -8,9 +8,11 @@
 mod build;
 mod datum;
 mod intern;
+mod read;
 
 pub use build::{Builder, EventKind, Misfit, Process, RawEvent};
 pub use datum::{Datum, Show, Values, View};
+pub use read::{Format, Position, ReadError, ReadOptions, read};
 
 use std::fmt;
 
@@ -23,6 +25,8 @@ pub struct Recorded {
     pub values: Values,
     /// What replicas held in the end, if the history tells it apart from operations.
     pub finals: Vec<FinalRead>,
+    /// Replicas of which all was told: records without a final read do not exist there.
+    pub read_whole: Vec<Datum>,
     /// What was odd, yet no reason to refuse the history, a sentence each.
     pub warnings: Vec<String>,
     /// Whether the history has completions only: what overlapped what is then unknown, and operations stand in the
@@ -174,6 +178,15 @@ impl Recorded {
         self.functions.name(function)
     }
 
+    /// A process in words: its number, or the name that the history gives it.
+    #[must_use]
+    pub fn process_name(&self, process: u32) -> String {
+        match Process::name_of(process) {
+            Some(name) => self.values.show(name).to_string(),
+            None => process.to_string(),
+        }
+    }
+
     /// An operation in words, for witnesses: `17: process 3 read x -> 5`.
     #[must_use]
     pub const fn show(&self, operation: usize) -> ShowOperation<'_> {
@@ -199,7 +212,13 @@ impl fmt::Display for ShowOperation<'_> {
                 None => text,
             }
         };
-        write!(f, "{}: process {} {}", op.invoked, op.process, self.history.function_name(op.function))?;
+        write!(
+            f,
+            "{}: process {} {}",
+            op.invoked,
+            self.history.process_name(op.process),
+            self.history.function_name(op.function)
+        )?;
         if !op.key.is_nil() {
             write!(f, " of {}", short(op.key))?;
         }

@@ -1,0 +1,4 @@
+//! Recorded histories of all formats, and the stand-alone checkers over them.
+
+mod corpus;
+mod reading;
