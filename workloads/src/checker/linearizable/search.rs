@@ -299,11 +299,12 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
         }
         let mut observed = false;
         for open in &self.open {
-            if open.kind == Kind::Observer && !next.done.has(open.slot) {
-                if self.specification.step(next.state, open.class).is_some() {
-                    next.done.insert(open.slot);
-                    observed = true;
-                }
+            if open.kind == Kind::Observer
+                && !next.done.has(open.slot)
+                && self.specification.step(next.state, open.class).is_some()
+            {
+                next.done.insert(open.slot);
+                observed = true;
             }
         }
         next.bare = kind == Kind::Overwrite && !observed;

@@ -7,7 +7,11 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
 /// All stand-alone checkers, in the order in which they are listed.
-pub static CHECKERS: &[&dyn StandaloneChecker] = &[&super::linearizable::Linearizable];
+pub static CHECKERS: &[&dyn StandaloneChecker] = &[
+    &super::linearizable::Linearizable,
+    &super::transactions::ListAppend,
+    &super::transactions::RwRegister,
+];
 
 /// The checker of this name.
 #[must_use]

@@ -56,7 +56,7 @@ pub(super) fn infer(transactions: &Transactions<'_>) -> Result<Dependencies, Unf
     Ok(inference.found)
 }
 
-impl ListAppend<'_> {
+impl<'a> ListAppend<'a> {
     fn index_writers(&mut self) -> Result<(), Unfit> {
         for at in 0..self.transactions.all.len() {
             let steps = self.transactions.steps(at);
@@ -120,7 +120,7 @@ impl ListAppend<'_> {
         appends
     }
 
-    fn items(&self, list: Datum) -> &'_ [Datum] {
+    fn items(&self, list: Datum) -> &'a [Datum] {
         self.transactions.history.values.as_items(list).unwrap_or_default()
     }
 
