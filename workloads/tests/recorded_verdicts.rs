@@ -1,6 +1,11 @@
 //! The verdicts of other checkers, on a corpus of recorded histories that is no part of this project.
 //!
 //! It is found through `QUARREL_CORPUS`, or beside the project, and skipped aloud where it is missing.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test's helpers; what is skipped is said aloud"
+)]
 
 use quarrel_workloads::{
     checker::standalone::{self, Findings, Options},
@@ -8,6 +13,7 @@ use quarrel_workloads::{
     verdict::Verdict,
 };
 use std::{
+    collections::BTreeSet,
     fs::File,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -47,6 +53,9 @@ fn linearizable(files: &[(PathBuf, bool)], model: Option<&str>) {
     let mut wrong = Vec::new();
     for (file, expected) in files {
         let (findings, took) = check(file, "linearizable", model);
+        if std::env::var_os("QUARREL_TIMES").is_some() {
+            eprintln!("{took:>12.1?} {} {}", findings.verdict, file.file_name().unwrap().display());
+        }
         total += took;
         slowest = slowest.max((took, file));
         let verdict = if *expected { Verdict::Pass } else { Verdict::Fail };
@@ -54,7 +63,12 @@ fn linearizable(files: &[(PathBuf, bool)], model: Option<&str>) {
             wrong.push((file, findings.verdict));
         }
     }
-    eprintln!("{} histories in {total:?}, the slowest {} in {:?}", files.len(), slowest.1.display(), slowest.0);
+    eprintln!(
+        "{} histories in {total:?}, the slowest {} in {:?}",
+        files.len(),
+        slowest.1.display(),
+        slowest.0
+    );
     assert!(wrong.is_empty(), "expected otherwise: {wrong:#?}");
 }
 
@@ -85,4 +99,102 @@ fn porcupines_data_is_judged_as_by_porcupine() {
         (file, line["linearizable"].as_bool().unwrap())
     });
     linearizable(&stated.collect::<Vec<_>>(), None);
+}
+
+/// What another checker said of one history and one model.
+struct Stated {
+    file: String,
+    checker: String,
+    options: String,
+    model: String,
+    verdict: Verdict,
+    anomalies: BTreeSet<String>,
+}
+
+fn stated(verdicts: &Path) -> Vec<Stated> {
+    let text = std::fs::read_to_string(verdicts).unwrap();
+    let parsed = text.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        let verdict = match &line["valid"] {
+            serde_json::Value::Bool(true) => Verdict::Pass,
+            serde_json::Value::Bool(false) => Verdict::Fail,
+            _ => Verdict::Unknown,
+        };
+        let anomalies = line["anomalies"].as_array().into_iter().flatten();
+        let anomalies = anomalies.map(|name| name.as_str().unwrap().to_owned()).collect();
+        let options = line["opts"].to_string();
+        Stated {
+            file: text("file"),
+            checker: text("checker"),
+            options,
+            model: text("model"),
+            verdict,
+            anomalies,
+        }
+    });
+    parsed.collect()
+}
+
+/// Where we say more than Elle or call it otherwise, and why.
+const DIFFERENCES: &[(&str, &str, &str)] = &[
+    (
+        "jepsen-rw",
+        "[]",
+        "what a transaction wrote came after what it read, which Elle assumes only if told so",
+    ),
+    ("jepsen-la/lww-06.edn", "", "Elle's search timed out: its strong-PL-1-cycle-exists is a G0-realtime"),
+    ("jepsen-la/lww-08.edn", "", "Elle's search timed out: its strong-PL-1-cycle-exists is a G0-realtime"),
+    (
+        "jepsen-la/merge-08.edn",
+        "",
+        "of two longest reads that contradict each other, Elle trusts the other one",
+    ),
+];
+
+#[test]
+fn transactions_are_judged_as_by_elle() {
+    let Some(corpus) = corpus() else { return };
+    let (mut agree, mut differ, mut wrong) = (0, 0, Vec::new());
+    for stated in &stated(&corpus.join("elle-verdicts.jsonl")) {
+        let (findings, _) = check(&corpus.join(&stated.file), &stated.checker, Some(&stated.model));
+        let ours: BTreeSet<String> =
+            findings.anomalies.iter().map(|anomaly| anomaly.kind.to_owned()).collect();
+        // We say unknown without a name.
+        let named = findings.verdict == Verdict::Unknown || ours == stated.anomalies;
+        if named && findings.verdict == stated.verdict {
+            agree += 1;
+            continue;
+        }
+        let explained = DIFFERENCES.iter().any(|(file, options, _)| {
+            stated.file.starts_with(file) && (options.is_empty() || stated.options == *options)
+        });
+        // No difference may hide what Elle finds.
+        if explained && findings.verdict >= stated.verdict {
+            differ += 1;
+        } else {
+            wrong.push(format!(
+                "{} {} {}: {} {ours:?} for {} {:?}",
+                stated.file, stated.options, stated.model, findings.verdict, stated.verdict, stated.anomalies
+            ));
+        }
+    }
+    eprintln!("{agree} verdicts with all names agree, {differ} differ for a known reason");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(differ <= 12, "{differ} known differences: some are new");
+}
+
+#[test]
+fn elle_clis_transactions_are_judged_as_by_elle_cli() {
+    let Some(corpus) = corpus() else { return };
+    for stated in stated(&corpus.join("elle-cli/verdicts.jsonl")) {
+        if !["list-append", "rw-register"].contains(&stated.checker.as_str()) {
+            continue;
+        }
+        let file = corpus.join("elle-cli").join(&stated.file);
+        let (findings, _) = check(&file, &stated.checker, Some(&stated.model));
+        let ours: BTreeSet<String> =
+            findings.anomalies.iter().map(|anomaly| anomaly.kind.to_owned()).collect();
+        assert_eq!((findings.verdict, &ours), (stated.verdict, &stated.anomalies), "{}", stated.file);
+    }
 }

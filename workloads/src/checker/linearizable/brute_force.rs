@@ -34,8 +34,10 @@ fn agrees<C: Clone + Ord>(
     classes.sort();
     classes.dedup();
     let class = |timed: &Timed<C>| u32::try_from(classes.binary_search(&&timed.class).unwrap()).unwrap();
-    let steps: Vec<Step> =
-        operations.iter().map(|timed| Step { class: class(timed), call: timed.call, ret: timed.ret }).collect();
+    let steps: Vec<Step> = operations
+        .iter()
+        .map(|timed| Step { class: class(timed), call: timed.call, ret: timed.ret })
+        .collect();
     let initial = specification.initial();
     prop_assert_eq!(has_order(specification, &steps, initial, 0), *judged == Judged::Linearizable);
     let Judged::Contradiction { operations: witness, .. } = judged else { return Ok(()) };

@@ -14,7 +14,10 @@ pub(super) struct Budget<'a> {
 
 impl fmt::Debug for Budget<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Budget").field("spent", &self.spent).field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("Budget")
+            .field("spent", &self.spent)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -38,8 +41,8 @@ impl<'a> Budget<'a> {
     pub(super) fn spend(&mut self, steps: u64) -> Option<()> {
         let before = self.spent / STEPS_PER_LOOK;
         self.spent += steps;
-        let is_over = self.spent > self.limit
-            || self.spent / STEPS_PER_LOOK != before && (self.out_of_time)();
+        let is_over =
+            self.spent > self.limit || self.spent / STEPS_PER_LOOK != before && (self.out_of_time)();
         (!is_over).then_some(())
     }
 }

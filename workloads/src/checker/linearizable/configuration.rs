@@ -65,16 +65,22 @@ impl<const N: usize> OpenKinds<N> {
 /// Configurations of which none dominates another one of its group, in a fixed order.
 ///
 /// A group shares the state, the updates that took effect, and whether the last overwrite is still bare: all that is
-/// incomparable.
+/// incomparable. A few configurations are compared one by one; many are found by their group.
 #[derive(Debug, Clone)]
 pub(super) struct Antichain<const N: usize> {
-    groups: BTreeMap<(u32, Mask<N>, bool), Vec<Configuration<N>>>,
+    few: Vec<Configuration<N>>,
+    many: BTreeMap<Group<N>, Vec<Configuration<N>>>,
     size: usize,
 }
 
+type Group<const N: usize> = (u32, Mask<N>, bool);
+
+/// Up to this many configurations are compared one by one.
+const FEW: usize = 16;
+
 impl<const N: usize> Antichain<N> {
     pub(super) const fn new() -> Self {
-        Self { groups: BTreeMap::new(), size: 0 }
+        Self { few: Vec::new(), many: BTreeMap::new(), size: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -83,8 +89,24 @@ impl<const N: usize> Antichain<N> {
 
     /// Takes up a configuration, and says whether it is new. Those that it dominates go.
     pub(super) fn insert(&mut self, configuration: Configuration<N>, open: &OpenKinds<N>) -> bool {
-        let key = (configuration.state, configuration.done.and(open.updates), configuration.bare);
-        let group = self.groups.entry(key).or_default();
+        let group_of = |of: &Configuration<N>| -> Group<N> { (of.state, of.done.and(open.updates), of.bare) };
+        let key = group_of(&configuration);
+        if self.many.is_empty() {
+            let same = |kept: &Configuration<N>| group_of(kept) == key;
+            if self.few.iter().any(|kept| same(kept) && kept.dominates(&configuration, open)) {
+                return false;
+            }
+            self.few.retain(|kept| !(same(kept) && configuration.dominates(kept, open)));
+            self.few.push(configuration);
+            self.size = self.few.len();
+            if self.size > FEW {
+                for kept in self.few.drain(..) {
+                    self.many.entry(group_of(&kept)).or_default().push(kept);
+                }
+            }
+            return true;
+        }
+        let group = self.many.entry(key).or_default();
         if group.iter().any(|kept| kept.dominates(&configuration, open)) {
             return false;
         }
@@ -95,7 +117,7 @@ impl<const N: usize> Antichain<N> {
         true
     }
 
-    pub(super) fn into_configurations(self) -> impl Iterator<Item = Configuration<N>> {
-        self.groups.into_values().flatten()
+    pub(super) fn into_configurations(self) -> Vec<Configuration<N>> {
+        if self.many.is_empty() { self.few } else { self.many.into_values().flatten().collect() }
     }
 }

@@ -39,7 +39,8 @@ enum Model {
     Text,
 }
 
-const MODELS: &[&str] = &["auto", "cas-register", "register", "cas-register-from-0", "multi-register", "mutex", "kv"];
+const MODELS: &[&str] =
+    &["auto", "cas-register", "register", "cas-register-from-0", "multi-register", "mutex", "kv"];
 
 /// Judges whether a history is linearizable.
 #[derive(Debug, Clone, Copy, Default)]

@@ -3,7 +3,7 @@
 use super::{
     budget::Budget,
     objects::{Mutex, Register, RegisterClass, RegisterStep, Registers},
-    search::{Found, search},
+    search::{Found, events, search},
     specification::{Specification, Step},
     text::{Text, TextClass},
     witness,
@@ -97,19 +97,19 @@ fn classes<C: Ord + Clone>(operations: &[Timed<C>]) -> (Vec<C>, Vec<Step>) {
     for (number, (_, slot)) in (0..).zip(&mut numbers) {
         *slot = number;
     }
-    let step =
-        |timed: &Timed<C>| Step { class: numbers[&timed.class], call: timed.call, ret: timed.ret };
+    let step = |timed: &Timed<C>| Step { class: numbers[&timed.class], call: timed.call, ret: timed.ret };
     let steps = operations.iter().map(step).collect();
     (numbers.into_keys().cloned().collect(), steps)
 }
 
 fn decide(specification: &mut impl Specification, steps: &[Step], budget: &mut Budget<'_>) -> Judged {
     let mut search_budget = budget.part(u64::MAX);
-    match search(specification, steps, &mut search_budget) {
+    let events = events(specification, steps);
+    match search(specification, steps, &events, &mut search_budget) {
         Found::Order => Judged::Linearizable,
         Found::Exhausted => Judged::Unknown,
         Found::None { until } => {
-            let operations = witness::smallest(specification, steps, until, &search_budget);
+            let operations = witness::smallest(specification, steps, &events, until, &search_budget);
             Judged::Contradiction { operations, why: Why::NoOrder }
         }
     }

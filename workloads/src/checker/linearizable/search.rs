@@ -15,6 +15,7 @@ use super::{
     configuration::{Antichain, Configuration, OpenKinds},
     specification::{Kind, Specification, Step},
 };
+use smallvec::SmallVec;
 
 /// What the search found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,31 +37,34 @@ pub(super) const MAX_OPEN: usize = 1024;
 /// The most configurations that are kept at one return: about 150 bytes each.
 const MAX_CONFIGURATIONS: usize = 1 << 20;
 
-/// Searches for an order.
+/// Searches for an order of the operations whose events are given.
 pub(super) fn search(
     specification: &mut impl Specification,
     input: &[Step],
+    events: &[Event],
     budget: &mut Budget<'_>,
 ) -> Found {
-    let events = events(specification, input);
-    match width(&events) {
-        0..=64 => Search::<_, 1>::new(specification, input).run(&events, budget),
-        65..=128 => Search::<_, 2>::new(specification, input).run(&events, budget),
-        129..=MAX_OPEN => Search::<_, 16>::new(specification, input).run(&events, budget),
+    match width(events) {
+        0..=64 => Search::<_, 1>::new(specification, input).run(events, budget),
+        65..=128 => Search::<_, 2>::new(specification, input).run(events, budget),
+        129..=MAX_OPEN => Search::<_, 16>::new(specification, input).run(events, budget),
         _ => Found::Exhausted,
     }
 }
 
 /// A call or a return, by the index of its operation.
-#[derive(Debug, Clone, Copy)]
-enum Event {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// It is called, and will return.
     Call(u32),
+    /// It is called, and never returns.
     Crash(u32),
+    /// It returns.
     Return(u32),
 }
 
 /// All events in order. Crashed observers tell nothing and are left out.
-fn events(specification: &impl Specification, input: &[Step]) -> Vec<Event> {
+pub(super) fn events(specification: &impl Specification, input: &[Step]) -> Vec<Event> {
     let mut events = Vec::with_capacity(2 * input.len());
     for (index, step) in (0..).zip(input) {
         match step.ret {
@@ -104,6 +108,9 @@ struct Crashed {
     called: u32,
 }
 
+/// What one more effect can lead to.
+type Successors<const N: usize> = SmallVec<[Configuration<N>; 4]>;
+
 struct Search<'a, S, const N: usize> {
     specification: &'a mut S,
     input: &'a [Step],
@@ -137,7 +144,9 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
     }
 
     fn run(mut self, events: &[Event], budget: &mut Budget<'_>) -> Found {
-        self.look_ahead(events);
+        if S::CAN_DIE {
+            self.look_ahead(events);
+        }
         let mut layer = vec![Configuration::initial(self.specification.initial())];
         for (now, &event) in events.iter().enumerate() {
             self.now = now;
@@ -212,14 +221,22 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
     fn ret(
         &mut self,
         index: usize,
-        layer: Vec<Configuration<N>>,
+        mut layer: Vec<Configuration<N>>,
         budget: &mut Budget<'_>,
     ) -> Option<Vec<Configuration<N>>> {
         budget.spend(layer.len() as u64)?;
         let slot = self.slots[index];
+        let after = self.without(slot);
+        if let [only] = &mut layer[..]
+            && only.done.has(slot)
+        {
+            // By far the most common case.
+            only.done.remove(slot);
+            self.close(slot, after);
+            return Some(layer);
+        }
         let mut kept = Antichain::new();
         let mut waiting = Vec::new();
-        let after = self.without(slot);
         for configuration in layer {
             let optional = configuration.optional.has(slot);
             if !configuration.done.has(slot) {
@@ -243,10 +260,15 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
                 }
             }
         }
+        self.close(slot, after);
+        Some(kept.into_configurations())
+    }
+
+    /// Frees the slot of an operation that has returned.
+    fn close(&mut self, slot: usize, after: OpenKinds<N>) {
         self.kinds = after;
         self.open.retain(|open| open.slot != slot);
         self.free.push(slot);
-        Some(kept.into_configurations().collect())
     }
 
     fn without(&self, slot: usize) -> OpenKinds<N> {
@@ -258,9 +280,9 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
     }
 
     /// All that one more effect can lead to.
-    fn successors(&mut self, from: &Configuration<N>) -> Vec<Configuration<N>> {
-        let mut tried: Vec<u32> = Vec::new();
-        let mut found = Vec::new();
+    fn successors(&mut self, from: &Configuration<N>) -> Successors<N> {
+        let mut tried: SmallVec<[u32; 16]> = SmallVec::new();
+        let mut found: Successors<N> = SmallVec::new();
         for at in 0..self.open.len() {
             let Open { slot, class, kind, .. } = self.open[at];
             if kind == Kind::Observer || from.done.has(slot) || tried.contains(&class) {
@@ -317,7 +339,7 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
 
     /// The return of an observer that comes before anything can make it legal.
     fn hopeless_at(&self, configuration: &Configuration<N>) -> Option<u32> {
-        if !self.specification.is_dead(configuration.state) {
+        if !S::CAN_DIE || !self.specification.is_dead(configuration.state) {
             return None;
         }
         let can_overwrite = !self.kinds.overwrites.minus(configuration.done).is_empty()
@@ -327,9 +349,8 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
         if can_overwrite {
             return None;
         }
-        let mut observers = self.open.iter().filter(|open| {
-            open.kind == Kind::Observer && !configuration.done.has(open.slot)
-        });
+        let mut observers =
+            self.open.iter().filter(|open| open.kind == Kind::Observer && !configuration.done.has(open.slot));
         let (later_observer, next_overwrite) = self.ahead[self.now];
         let next_observer = observers.next().map_or(later_observer, |open| open.ret.min(later_observer));
         (next_observer < next_overwrite).then_some(next_observer)

@@ -15,6 +15,9 @@ pub(super) enum Kind {
 ///
 /// Operations of one class are interchangeable: they do the same, with the same result, in every state.
 pub(super) trait Specification {
+    /// Whether there are dead states at all.
+    const CAN_DIE: bool = false;
+
     /// The state before the first operation.
     fn initial(&self) -> u32;
 

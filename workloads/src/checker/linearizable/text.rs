@@ -80,6 +80,8 @@ impl<'a> Text<'a> {
 }
 
 impl Specification for Text<'_> {
+    const CAN_DIE: bool = true;
+
     fn initial(&self) -> u32 {
         self.initial
     }

@@ -6,12 +6,12 @@
 
 use super::{
     budget::Budget,
-    search::{Found, search},
-    specification::{Specification, Step},
+    search::{Event, Found, search},
+    specification::{Kind, Specification, Step},
 };
 
 /// Steps that a witness may always cost, so that small histories get the smallest one.
-const FLOOR: u64 = 100_000;
+const FLOOR: u64 = 10_000;
 
 /// The operations that cannot be ordered, as indices of `input`, ascending.
 ///
@@ -20,26 +20,41 @@ const FLOOR: u64 = 100_000;
 pub(super) fn smallest(
     specification: &mut impl Specification,
     input: &[Step],
+    events: &[Event],
     until: u32,
     budget: &Budget<'_>,
 ) -> Vec<usize> {
     let mut budget = budget.part(budget.spent().max(FLOOR));
-    // What was called later plays no part, and what returned later is relaxed already.
-    let called: Vec<usize> = (0..input.len()).filter(|&index| input[index].call < until).collect();
-    let mut needed: Vec<usize> =
-        called.iter().copied().filter(|&index| input[index].ret.is_some_and(|ret| ret <= until)).collect();
-    needed.sort_by_key(|&index| input[index].ret);
+    // What was called later plays no part, and what returned later is relaxed from the start.
+    let is_early = |event: &&Event| match **event {
+        Event::Call(index) | Event::Crash(index) => input[index as usize].call < until,
+        Event::Return(index) => input[index as usize].ret <= Some(until),
+    };
+    let events: Vec<Event> = events.iter().filter(is_early).copied().collect();
+    let returned = events.iter().filter_map(|event| match event {
+        Event::Return(index) => Some(*index as usize),
+        _ => None,
+    });
+    let mut needed: Vec<usize> = returned.collect();
+    let mut strict = vec![false; input.len()];
+    let mut relaxed: Vec<Event> = Vec::with_capacity(events.len());
     let mut contradicts = |kept: &[usize]| {
-        let mut strict = vec![false; input.len()];
+        strict.fill(false);
         for &index in kept {
             strict[index] = true;
         }
-        let relaxed: Vec<Step> = called
-            .iter()
-            .map(|&index| Step { ret: input[index].ret.filter(|_| strict[index]), ..input[index] })
-            .collect();
-        budget.spend(relaxed.len() as u64 / 8).is_some()
-            && matches!(search(specification, &relaxed, &mut budget), Found::None { .. })
+        relaxed.clear();
+        relaxed.extend(events.iter().filter_map(|&event| match event {
+            Event::Call(index) | Event::Return(index) if strict[index as usize] => Some(event),
+            Event::Call(index) => {
+                let is_observer = specification.kind(input[index as usize].class) == Kind::Observer;
+                (!is_observer).then_some(Event::Crash(index))
+            }
+            Event::Crash(_) => Some(event),
+            Event::Return(_) => None,
+        }));
+        budget.spend(relaxed.len() as u64 / 16).is_some()
+            && matches!(search(specification, input, &relaxed, &mut budget), Found::None { .. })
     };
     let mut width = 4;
     while width < needed.len() {

@@ -7,11 +7,8 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
 /// All stand-alone checkers, in the order in which they are listed.
-pub static CHECKERS: &[&dyn StandaloneChecker] = &[
-    &super::linearizable::Linearizable,
-    &super::transactions::ListAppend,
-    &super::transactions::RwRegister,
-];
+pub static CHECKERS: &[&dyn StandaloneChecker] =
+    &[&super::linearizable::Linearizable, &super::transactions::ListAppend, &super::transactions::RwRegister];
 
 /// The checker of this name.
 #[must_use]

@@ -31,10 +31,8 @@ pub(super) fn search(graph: &Graph, model: Model) -> Vec<Cycle> {
     for &order in model.orders() {
         let all = DEPENDENCIES.and(ANTI).and(relations(order));
         let components = Components::new(graph, all);
-        let known: Vec<(u32, Shape)> = found
-            .iter()
-            .map(|cycle| (components.of[cycle.edges[0].from as usize], cycle.shape))
-            .collect();
+        let known: Vec<(u32, Shape)> =
+            found.iter().map(|cycle| (components.of[cycle.edges[0].from as usize], cycle.shape)).collect();
         for members in components.larger() {
             let component = components.of[members[0] as usize];
             let known = known.iter().filter(|(of, _)| *of == component).map(|(_, shape)| *shape);
@@ -106,7 +104,7 @@ impl Part {
             Shape::Causal => self.single(of(&[Relation::WriteRead])),
             Shape::GSingle => self.single(DEPENDENCIES.and(order)),
             Shape::GNonadjacent => self.nonadjacent(DEPENDENCIES.and(order)),
-            Shape::G2 => shortest(&self.graph, DEPENDENCIES.and(ANTI).and(order)),
+            Shape::G2 => self.anti(DEPENDENCIES.and(order)),
         }
     }
 
@@ -146,9 +144,10 @@ impl Part {
             for &(from, to) in &downwards {
                 reached[to as usize] |= reached[from as usize];
             }
-            let closed = batch.iter().enumerate().filter(|(bit, edge)| {
-                reached[components.of[edge.from as usize] as usize] & (1 << bit) != 0
-            });
+            let closed = batch
+                .iter()
+                .enumerate()
+                .filter(|(bit, edge)| reached[components.of[edge.from as usize] as usize] & (1 << bit) != 0);
             let cycles = closed.take(ATTEMPTS).filter_map(|(_, edge)| {
                 let back = way(&self.graph, edge.to, edge.from, others)?;
                 Some([vec![*edge], back].concat())
@@ -158,6 +157,17 @@ impl Part {
             }
         }
         None
+    }
+
+    /// A cycle with any anti-dependencies: a strongly connected component has a way back from each.
+    fn anti(&self, dependencies: Relations) -> Option<Vec<Edge>> {
+        let anti = self.graph.edges().iter().filter(|edge| edge.relation == Relation::ReadWrite);
+        anti.take(ATTEMPTS)
+            .filter_map(|edge| {
+                let back = way(&self.graph, edge.to, edge.from, dependencies.and(ANTI))?;
+                Some([vec![*edge], back].concat())
+            })
+            .min_by_key(Vec::len)
     }
 
     /// A cycle in which no two anti-dependencies follow each other: every vertex stands twice, as reached by an
@@ -177,10 +187,46 @@ impl Part {
         }
         let vertices = 2 * self.graph.vertices();
         let doubled = Graph::new(vertices, vertices, &edges);
-        let cycle = shortest(&doubled, dependencies.and(ANTI))?;
-        let single = |edge: Edge| Edge { from: edge.from % half, to: edge.to % half, ..edge };
-        Some(cycle.into_iter().map(single).collect())
+        let components = Components::new(&doubled, dependencies.and(ANTI));
+        let of = |vertex: u32| components.of[vertex as usize];
+        let anti = doubled.edges().iter().filter(|edge| edge.relation == Relation::ReadWrite);
+        anti.filter(|edge| of(edge.from) == of(edge.to))
+            .take(ATTEMPTS)
+            .filter_map(|edge| {
+                let back = way(&doubled, edge.to, edge.from, dependencies.and(ANTI))?;
+                let walk = [vec![*edge], back].concat().into_iter();
+                simple(walk.map(|edge| Edge { from: edge.from % half, to: edge.to % half, ..edge }).collect())
+            })
+            .min_by_key(Vec::len)
     }
+}
+
+/// The cycle that is left of a closed walk without what it goes round on the way. None if that is a cycle of plain
+/// dependencies: then it is another shape.
+///
+/// Where a walk without two anti-dependencies in a row meets itself, one of its two parts has no two in a row either.
+fn simple(mut walk: Vec<Edge>) -> Option<Vec<Edge>> {
+    let is_anti = |edge: &Edge| matches!(edge.relation, Relation::ReadWrite | Relation::Joined);
+    loop {
+        let meeting = (0..walk.len()).find_map(|from| {
+            let again = walk[from + 1..].iter().position(|edge| edge.from == walk[from].from)?;
+            Some((from, from + 1 + again))
+        });
+        let Some((from, to)) = meeting else { break };
+        let inner: Vec<Edge> = walk.drain(from..to).collect();
+        let joins_anti = |part: &[Edge]| {
+            part.first()
+                .zip(part.last())
+                .is_some_and(|(first, last)| first.relation == Relation::ReadWrite && is_anti(last))
+        };
+        let outer: Vec<Edge> = [&walk[from..], &walk[..from]].concat();
+        walk = if joins_anti(&outer) || !joins_anti(&inner) && inner.iter().any(is_anti) {
+            inner
+        } else {
+            outer
+        };
+    }
+    walk.iter().any(is_anti).then_some(walk)
 }
 
 /// A short cycle over some relations: the shortest one through one of the first vertices of a component.
@@ -192,8 +238,7 @@ fn shortest(graph: &Graph, relations: Relations) -> Option<Vec<Edge>> {
     let part = graph.part(members, &mut scratch);
     let vertices = u32::try_from(part.vertices()).expect("vertices are numbered in 32 bits");
     let attempts = (0..vertices).take(ATTEMPTS);
-    let cycle =
-        attempts.filter_map(|vertex| way(&part, vertex, vertex, relations)).min_by_key(Vec::len)?;
+    let cycle = attempts.filter_map(|vertex| way(&part, vertex, vertex, relations)).min_by_key(Vec::len)?;
     let whole =
         |edge: Edge| Edge { from: members[edge.from as usize], to: members[edge.to as usize], ..edge };
     Some(cycle.into_iter().map(whole).collect())
@@ -203,9 +248,6 @@ fn shortest(graph: &Graph, relations: Relations) -> Option<Vec<Edge>> {
 fn way(graph: &Graph, from: u32, to: u32, relations: Relations) -> Option<Vec<Edge>> {
     let mut reached_by: Vec<Option<Edge>> = vec![None; graph.vertices()];
     let mut waiting = VecDeque::from([from]);
-    if from == to && relations == JOINED {
-        return None;
-    }
     while let Some(vertex) = waiting.pop_front() {
         for &edge in graph.from(vertex).iter().filter(|edge| relations.has(edge.relation)) {
             if reached_by[edge.to as usize].is_some() {

@@ -10,11 +10,8 @@ use std::fmt::Write as _;
 
 /// A cycle in words: who the transactions are, why each comes before the next, and that this cannot be.
 pub(super) fn witness(transactions: &Transactions<'_>, writes: Writes, cycle: &Cycle) -> Witness {
-    let operations: Vec<usize> = cycle
-        .edges
-        .iter()
-        .map(|edge| transactions.all[edge.from as usize].operation as usize)
-        .collect();
+    let operations: Vec<usize> =
+        cycle.edges.iter().map(|edge| transactions.all[edge.from as usize].operation as usize).collect();
     let mut why = String::new();
     for (number, edge) in (1..).zip(&cycle.edges) {
         let next = number % cycle.edges.len() + 1;
@@ -50,7 +47,12 @@ fn reason(transactions: &Transactions<'_>, writes: Writes, edge: &Edge, from: us
             format!("T{to} appended {} to {} after T{from} had appended {}", show(after), key(), show(before))
         }
         (Relation::WriteWrite, Writes::Register) => {
-            format!("T{to} replaced the {} that T{from} had written to {} by {}", show(before), key(), show(after))
+            format!(
+                "T{to} replaced the {} that T{from} had written to {} by {}",
+                show(before),
+                key(),
+                show(after)
+            )
         }
         (Relation::WriteRead, Writes::Append) => {
             format!("T{to} read {} at the end of {}, which T{from} had appended", show(before), key())

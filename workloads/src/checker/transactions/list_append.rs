@@ -88,7 +88,8 @@ impl<'a> ListAppend<'a> {
         Unfit {
             event: Some(self.transactions.all[at].invoked),
             what: format!("{} is appended to {} a second time", values.show(element), values.show(key)),
-            expected: "every element is appended to a key once, so that a read tells who wrote what".to_owned(),
+            expected: "every element is appended to a key once, so that a read tells who wrote what"
+                .to_owned(),
         }
     }
 
@@ -150,10 +151,11 @@ impl<'a> ListAppend<'a> {
             let known = last_read.map(|place| match before[place] {
                 Step::Read(_, list) | Step::Write(_, list) => self.items(list),
             });
-            let appended = before[last_read.map_or(0, |place| place + 1)..].iter().filter_map(|step| match step {
-                &Step::Write(of, element) if of == key => Some(element),
-                _ => None,
-            });
+            let appended =
+                before[last_read.map_or(0, |place| place + 1)..].iter().filter_map(|step| match step {
+                    &Step::Write(of, element) if of == key => Some(element),
+                    _ => None,
+                });
             let expected: Vec<Datum> = known.unwrap_or_default().iter().copied().chain(appended).collect();
             let shown = self.items(list);
             let fits = if known.is_some() { shown == expected } else { shown.ends_with(&expected) };
@@ -181,33 +183,31 @@ impl<'a> ListAppend<'a> {
     /// Everything that the reads of one key tell. `appends` are its acknowledged elements.
     fn key(&mut self, reads: &[Read], mut appends: Vec<(u32, Datum)>) {
         let key = reads[0].key;
-        let mut order: Vec<Datum> = Vec::new();
         let mut longest: Option<Read> = None;
-        let mut is_compatible = true;
         let mut lists: Vec<&[Read]> = reads.chunk_by(|a, b| a.list == b.list).collect();
         lists.sort_by_key(|of_list| self.items(of_list[0].list).len());
         for of_list in &lists {
             let first = of_list[0];
             self.single(first, of_list);
             let items = self.items(first.list);
-            if items.starts_with(&order) {
-                order = items.to_vec();
-            } else if !order.starts_with(items) {
-                is_compatible = false;
-                order = merged(&order, items);
-                if let Some(longest) = longest {
-                    self.incompatible(longest, first);
-                }
+            let known = longest.map_or(&[][..], |read| self.items(read.list));
+            if let Some(longest) = longest.filter(|_| !items.starts_with(known)) {
+                self.incompatible(longest, first);
             }
-            longest = Some(first);
+            if longest.is_none() || items.len() > known.len() {
+                longest = Some(first);
+            }
         }
+        // The longest read is the order of versions. Where reads contradict each other that is a guess, and what is
+        // not in it counts as written later.
+        let mut order = longest.map_or(Vec::new(), |read| self.items(read.list).to_vec());
         // What was aborted, or written by nobody, is no version.
         order.retain(|&element| {
             self.writers.get(&(key, element)).is_some_and(|writer| !self.is_aborted(writer.transaction))
         });
         let mut places: HashMap<Datum, usize, BuildHasherDefault<WordHasher>> = HashMap::default();
         places.extend(order.iter().enumerate().map(|(place, &element)| (element, place + 1)));
-        appends.retain(|(_, element)| is_compatible && !places.contains_key(element));
+        appends.retain(|(_, element)| !places.contains_key(element));
         for of_list in lists {
             self.readers(of_list, &order, &places, &mut appends);
         }
@@ -220,42 +220,61 @@ impl<'a> ListAppend<'a> {
         let mut sorted = items.to_vec();
         sorted.sort_unstable();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            let why =
-                format!("{} of {} shows {} twice", self.show(read.list), self.show_key(read.key), self.show(pair[0]));
+            let why = format!(
+                "{} of {} shows {} twice",
+                self.show(read.list),
+                self.show_key(read.key),
+                self.show(pair[0])
+            );
             let operations = vec![self.operation(read.transaction)];
             self.found.note(Direct::DuplicateElements, || Witness { why, operations });
         }
         let mut aborted: Option<(Datum, u32)> = None;
         for &element in items {
             let Some(&Writer { transaction, .. }) = self.writers.get(&(read.key, element)) else {
-                let why = format!("it read {} in {}, and nobody appended that", self.show(element), self.show_key(read.key));
+                let why = format!(
+                    "it read {} in {}, and nobody appended that",
+                    self.show(element),
+                    self.show_key(read.key)
+                );
                 let operations = vec![self.operation(read.transaction)];
                 self.found.note(Direct::UnwrittenRead, || Witness { why, operations });
                 continue;
             };
             if self.is_aborted(transaction) {
-                let why = format!("it read {} in {}, and that append failed", self.show(element), self.show_key(read.key));
+                let why = format!(
+                    "it read {} in {}, and that append failed",
+                    self.show(element),
+                    self.show_key(read.key)
+                );
                 let operations = vec![self.operation(transaction), self.operation(read.transaction)];
                 self.found.note(Direct::G1a, || Witness { why, operations });
                 aborted = Some((element, transaction));
             } else if let Some((failed, by)) = aborted.take() {
                 let why = format!(
                     "{} was committed to {} on top of {}, and that append failed",
-                    self.show(element), self.show_key(read.key), self.show(failed)
+                    self.show(element),
+                    self.show_key(read.key),
+                    self.show(failed)
                 );
                 let operations = vec![self.operation(by), self.operation(transaction)];
                 self.found.note(Direct::DirtyUpdate, || Witness { why, operations });
             }
         }
-        let Some((&last, writer)) = items.last().and_then(|last| Some((last, self.writers.get(&(read.key, *last))?)))
+        let Some((&last, writer)) =
+            items.last().and_then(|last| Some((last, self.writers.get(&(read.key, *last))?)))
         else {
             return;
         };
         let writer = *writer;
-        for reader in readers.iter().filter(|reader| writer.is_intermediate && reader.transaction != writer.transaction) {
+        for reader in
+            readers.iter().filter(|reader| writer.is_intermediate && reader.transaction != writer.transaction)
+        {
             let why = format!(
                 "{} of {} ends in {}, after which its writer appended more",
-                self.show(read.list), self.show_key(read.key), self.show(last)
+                self.show(read.list),
+                self.show_key(read.key),
+                self.show(last)
             );
             let operations = vec![self.operation(writer.transaction), self.operation(reader.transaction)];
             self.found.note(Direct::G1b, || Witness { why, operations });
@@ -265,7 +284,9 @@ impl<'a> ListAppend<'a> {
     fn incompatible(&mut self, one: Read, other: Read) {
         let why = format!(
             "{} was read as {} and as {}: neither is the beginning of the other",
-            self.show_key(one.key), self.show(one.list), self.show(other.list)
+            self.show_key(one.key),
+            self.show(one.list),
+            self.show(other.list)
         );
         let operations = vec![self.operation(one.transaction), self.operation(other.transaction)];
         self.found.note(Direct::IncompatibleOrder, || Witness { why, operations });
@@ -284,14 +305,18 @@ impl<'a> ListAppend<'a> {
             of_list.iter().filter(|read| read.is_external).map(|read| read.transaction).collect();
         readers.dedup();
         self.lost_update(key, list, &readers);
-        // The last element that is a version; before the first one there is nothing.
-        let last = self.items(list).iter().rev().find_map(|element| Some((*element, *places.get(element)?)));
-        let (before, place) = last.unwrap_or((Datum::NIL, 0));
-        if let Some(writer) = self.writers.get(&(key, before)).filter(|_| place > 0) {
-            let from = writer.transaction;
+        let committed = |element: &&Datum| {
+            self.writers.get(&(key, **element)).is_some_and(|writer| !self.is_aborted(writer.transaction))
+        };
+        let last = self.items(list).iter().rfind(committed).copied();
+        if let Some(before) = last {
+            let from = self.writers[&(key, before)].transaction;
             let edge = |to| Edge { from, to, relation: Relation::WriteRead, key, before, after: before };
             self.found.extend(readers.iter().map(|&to| edge(to)));
         }
+        // What is not in the order has no next version.
+        let before = last.unwrap_or(Datum::NIL);
+        let Some(place) = last.map_or(Some(0), |last| places.get(&last).copied()) else { return };
         match order.get(place) {
             Some(&after) => {
                 let to = self.writers[&(key, after)].transaction;
@@ -312,7 +337,9 @@ impl<'a> ListAppend<'a> {
         if updaters.len() > 1 {
             let why = format!(
                 "{} transactions read {} of {}, and each appended to that",
-                updaters.len(), self.show(list), self.show_key(key)
+                updaters.len(),
+                self.show(list),
+                self.show_key(key)
             );
             let operations = updaters.iter().map(|&updater| self.operation(updater)).collect();
             self.found.note(Direct::LostUpdate, || Witness { why, operations });
@@ -338,25 +365,4 @@ const fn key_of(step: Step) -> u32 {
     match step {
         Step::Read(key, _) | Step::Write(key, _) => key,
     }
-}
-
-/// One order that keeps as much as it can of two that contradict each other: where they differ, the greater element
-/// waits for the smaller one, which is left out unless both agree on it.
-fn merged(one: &[Datum], other: &[Datum]) -> Vec<Datum> {
-    let (mut one, mut other) = (one, other);
-    let mut merged = Vec::with_capacity(one.len().max(other.len()));
-    while let ([first, one_rest @ ..], [second, other_rest @ ..]) = (one, other) {
-        if first == second {
-            merged.push(*first);
-        }
-        if first <= second {
-            one = one_rest;
-        }
-        if second <= first {
-            other = other_rest;
-        }
-    }
-    merged.extend_from_slice(one);
-    merged.extend_from_slice(other);
-    merged
 }

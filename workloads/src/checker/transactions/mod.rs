@@ -93,17 +93,20 @@ fn judge(
     if history.bare && model.order == Order::Realtime {
         return Err(Unfit {
             event: None,
-            what: format!("the history has completions only, and {} promises the order of real time", model.name),
+            what: format!(
+                "the history has completions only, and {} promises the order of real time",
+                model.name
+            ),
             expected: "write down invocations too, or choose a model without real time by --model".to_owned(),
         });
     }
     let mut findings = Findings::default();
-    let nothing_inferred = dependencies.is_empty();
     match model.order {
         Order::None => {}
         Order::Process => order::process(transactions, &mut dependencies),
         Order::Realtime => order::realtime(transactions, &mut dependencies),
     }
+    let nothing_inferred = dependencies.is_empty();
     let mut direct = std::mem::take(&mut dependencies.anomalies);
     for kind in Direct::ALL {
         if let Some(anomaly) = direct.remove(&kind).filter(|_| model.forbids(kind)) {
@@ -113,14 +116,15 @@ fn judge(
     let mut cycles: BTreeMap<_, FoundAnomaly> = BTreeMap::new();
     for cycle in cycles::search(&dependencies.graph(), model) {
         let kind = (cycle.order, cycle.shape);
-        let anomaly = cycles
-            .entry(kind)
-            .or_insert_with(|| FoundAnomaly::new(anomaly::name(cycle.shape, cycle.order)));
+        let anomaly =
+            cycles.entry(kind).or_insert_with(|| FoundAnomaly::new(anomaly::name(cycle.shape, cycle.order)));
         anomaly.add(|| explain::witness(transactions, writes, &cycle));
     }
     cycles.into_values().for_each(|anomaly| findings.fail(anomaly));
     if nothing_inferred && findings.anomalies.is_empty() {
-        findings.unknown("no transaction read what another one wrote, or overwrote what it read: nothing was tested");
+        findings.unknown(
+            "no transaction read what another one wrote, or overwrote what it read: nothing was tested",
+        );
     }
     findings.figure("transactions", transactions.all.len());
     findings.figure("acknowledged", transactions.with(Outcome::Ok).count());

@@ -107,10 +107,9 @@ impl Model {
                     Level::Causal | Level::ParallelSnapshot | Level::Snapshot | Level::Serializable
                 )
             }
-            Direct::LostUpdate => !matches!(
-                self.level,
-                Level::ReadUncommitted | Level::ReadCommitted | Level::Causal
-            ),
+            Direct::LostUpdate => {
+                !matches!(self.level, Level::ReadUncommitted | Level::ReadCommitted | Level::Causal)
+            }
         }
     }
 }

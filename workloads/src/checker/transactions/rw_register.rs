@@ -91,8 +91,7 @@ impl Registers<'_> {
                 let writer =
                     Writer { transaction: at, is_intermediate: steps[place + 1..].iter().any(again) };
                 let Some(other) = self.writers.insert((key, value), writer) else { continue };
-                let other_failed =
-                    self.transactions.all[other.transaction as usize].outcome == Outcome::Fail;
+                let other_failed = self.transactions.all[other.transaction as usize].outcome == Outcome::Fail;
                 if transaction.outcome == Outcome::Fail {
                     self.writers.insert((key, value), other);
                 } else if !other_failed || value.is_nil() {
@@ -100,7 +99,11 @@ impl Registers<'_> {
                         (&self.transactions.history.values, self.transactions.keys[key as usize]);
                     return Err(Unfit {
                         event: Some(transaction.invoked),
-                        what: format!("{} is written to {} a second time", values.show(value), values.show(key)),
+                        what: format!(
+                            "{} is written to {} a second time",
+                            values.show(value),
+                            values.show(key)
+                        ),
                         expected: "every value is written to a key once, so that a read tells who wrote it"
                             .to_owned(),
                     });
@@ -134,8 +137,11 @@ impl Registers<'_> {
             });
             let operations = vec![self.operation(transaction)];
             if steps[place + 1..].contains(&Step::Write(key, value)) {
-                let why =
-                    format!("it read {} of {}, and writes that only afterwards", self.show(value), self.show_key(key));
+                let why = format!(
+                    "it read {} of {}, and writes that only afterwards",
+                    self.show(value),
+                    self.show_key(key)
+                );
                 self.found.note(Direct::FutureRead, || Witness { why, operations });
                 continue;
             }
@@ -186,10 +192,13 @@ impl Registers<'_> {
         }
         let mut pairs: Vec<(u32, Datum, Datum, u32)> = Vec::new();
         for read in reads.iter().filter(|read| !read.value.is_nil()) {
-            let last = self.transactions.steps(read.transaction as usize).iter().rev().find_map(|step| match *step {
-                Step::Write(key, value) if key == read.key => Some(value),
-                _ => None,
-            });
+            let last =
+                self.transactions.steps(read.transaction as usize).iter().rev().find_map(
+                    |step| match *step {
+                        Step::Write(key, value) if key == read.key => Some(value),
+                        _ => None,
+                    },
+                );
             if let Some(after) = last.filter(|&after| after != read.value) {
                 pairs.push((read.key, read.value, after, read.transaction));
             }
@@ -248,7 +257,8 @@ impl Registers<'_> {
         }
         let Some(&writer) = self.writers.get(&(key, value)) else {
             for read in of_value {
-                let why = format!("it read {} of {}, and nobody wrote that", self.show(value), self.show_key(key));
+                let why =
+                    format!("it read {} of {}, and nobody wrote that", self.show(value), self.show_key(key));
                 let operations = vec![self.operation(read.transaction)];
                 self.found.note(Direct::UnwrittenRead, || Witness { why, operations });
             }
@@ -268,7 +278,14 @@ impl Registers<'_> {
                 self.found.note(Direct::G1b, || Witness { why, operations });
             }
             let to = read.transaction;
-            self.found.push(Edge { from, to, relation: Relation::WriteRead, key, before: value, after: value });
+            self.found.push(Edge {
+                from,
+                to,
+                relation: Relation::WriteRead,
+                key,
+                before: value,
+                after: value,
+            });
         }
     }
 

@@ -121,7 +121,8 @@ impl Reader<'_> {
         let values = &self.transactions.history.values;
         let told = if operation.is_ok() { operation.output } else { operation.input };
         // A transaction that died before it told what it wanted.
-        let steps = if told.is_nil() { &[] } else { values.as_items(told).ok_or_else(|| self.unfit(operation))? };
+        let steps =
+            if told.is_nil() { &[] } else { values.as_items(told).ok_or_else(|| self.unfit(operation))? };
         for &step in steps {
             let Some(&[function, key, value]) = values.as_items(step) else {
                 return Err(self.unfit(operation));
