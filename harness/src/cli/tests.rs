@@ -324,3 +324,82 @@ fn a_history_that_is_none_is_a_mistake_of_the_user() {
 fn the_definition_of_the_command_line_is_sound() {
     command().debug_assert();
 }
+
+/// A folder with these files.
+fn folder_with(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+const KEPT: &str = "{:type :invoke :process 0 :f :add :value 1}\n{:type :ok :process 0 :f :add :value 1}
+{:type :invoke :process 0 :f :read}\n{:type :ok :process 0 :f :read :value [1]}\n";
+
+#[test]
+fn a_recorded_history_is_judged_by_the_checker_that_is_named() {
+    let folder = folder_with(&[("lost.edn", &KEPT.replace("[1]", "[]"))]);
+    let file = folder.path().join("lost.edn").display().to_string();
+    let done = quarrel(never, &format!("quarrel check {file} --checker set"));
+    assert_eq!(done.exit, Exit::Violated, "{}", done.err);
+    let expected = [
+        "FAIL",
+        "lost-element once",
+        "1 was acknowledged, and the last read lacks it",
+        "line 1: 0: process 0 add 1 -> ok",
+        "line 3: 2: process 0 read -> []",
+    ];
+    for expected in expected {
+        assert!(done.out.contains(expected), "{expected}\n{}", done.out);
+    }
+    assert!(done.out.ends_with(&format!("again quarrel check {file} --checker set\n")), "{}", done.out);
+    let json = quarrel(never, &format!("quarrel check {file} --checker set --output json"));
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((&json["v"], &json["verdict"], &json["operations"]), (&1.into(), &"fail".into(), &2.into()));
+    assert_eq!(json["anomalies"][0]["kind"], "lost-element");
+    assert_eq!(json["files"][0]["anomalies"][0]["operations"][1]["line"], 3);
+    let none = quarrel(never, &format!("quarrel check {file}"));
+    assert_eq!(none.exit, Exit::Usage);
+    assert!(none.err.contains("--checker set|set-full"), "{}", none.err);
+}
+
+#[test]
+fn several_histories_are_judged_at_once_and_summed_up() {
+    let never_read = KEPT.lines().next().unwrap();
+    let folder = folder_with(&[
+        ("a.edn", KEPT),
+        ("b.edn", &KEPT.replace("[1]", "[]")),
+        ("c.edn", never_read),
+        ("notes.jsonl", "{\"a\": 1}\n"),
+        ("more.txt", "nothing"),
+    ]);
+    let path = folder.path().display();
+    let done = quarrel(never, &format!("quarrel check {path} --checker set"));
+    assert_eq!(done.exit, Exit::Violated);
+    assert!(done.out.contains("3 histories  pass 1  fail 1  unknown 1"), "{}", done.out);
+    assert!(done.err.contains("passed over") && done.err.contains("notes.jsonl"), "{}", done.err);
+    fs::write(folder.path().join("d.edn"), format!("{KEPT}{{:type :ok :process 7}}")).unwrap();
+    let done = quarrel(never, &format!("quarrel check {path} --checker set"));
+    assert_eq!(done.exit, Exit::Usage);
+    assert!(
+        done.out.contains("not judged 1") && done.out.contains("line 5, column 1: process 7"),
+        "{}",
+        done.out
+    );
+}
+
+#[test]
+fn what_does_not_fit_the_checker_is_said_with_its_line() {
+    let folder = folder_with(&[("h.edn", KEPT)]);
+    let file = folder.path().join("h.edn").display().to_string();
+    let done = quarrel(never, &format!("quarrel check {file} --checker bank"));
+    assert_eq!(done.exit, Exit::Usage);
+    assert!(
+        done.err.contains("line 4, column 1: a read shows `[1]`: the checker `bank` expects"),
+        "{}",
+        done.err
+    );
+    let done = quarrel(never, &format!("quarrel check {file} --checker bank --model gold"));
+    assert!(done.err.contains("has no model `gold`") && done.err.contains("non-negative"), "{}", done.err);
+}

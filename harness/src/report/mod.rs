@@ -3,6 +3,7 @@
 //! A new format is a file that implements [`Format`] and a line where it is chosen, in `cli/output.rs`. Nothing here
 //! judges, and nothing computes what a checker should have.
 
+mod check;
 mod figures;
 mod github;
 mod json;
@@ -15,6 +16,7 @@ mod table;
 mod text;
 mod tour;
 
+pub use check::{Checked, CheckedAnomaly, CheckedFile, WitnessOperation};
 pub use figures::grouped;
 pub(crate) use figures::wrap;
 pub use github::Annotations;

@@ -1,4 +1,5 @@
 //! Recorded histories of all formats, and the stand-alone checkers over them.
 
 mod corpus;
+mod jepsen;
 mod reading;

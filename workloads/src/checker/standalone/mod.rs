@@ -2,13 +2,32 @@
 //!
 //! A new one is a file that implements [`StandaloneChecker`] and a line in [`CHECKERS`].
 
+mod bank;
+mod counter;
+mod keys;
+mod long_fork;
+mod set;
+mod set_full;
+mod total_queue;
+mod unique_ids;
+
 use crate::{history::recorded::Recorded, verdict::Verdict};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
 /// All stand-alone checkers, in the order in which they are listed.
-pub static CHECKERS: &[&dyn StandaloneChecker] =
-    &[&super::linearizable::Linearizable, &super::transactions::ListAppend, &super::transactions::RwRegister];
+pub static CHECKERS: &[&dyn StandaloneChecker] = &[
+    &super::linearizable::Linearizable,
+    &super::transactions::ListAppend,
+    &super::transactions::RwRegister,
+    &set::Set,
+    &set_full::SetFull,
+    &counter::Counter,
+    &bank::Bank,
+    &long_fork::LongFork,
+    &unique_ids::UniqueIds,
+    &total_queue::TotalQueue,
+];
 
 /// The checker of this name.
 #[must_use]

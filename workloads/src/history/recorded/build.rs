@@ -165,6 +165,12 @@ impl Builder {
         Ok(())
     }
 
+    /// The index of the last event.
+    #[must_use]
+    pub fn last_index(&self) -> u32 {
+        u32::try_from(self.next.saturating_sub(1)).unwrap_or(Operation::NEVER)
+    }
+
     /// Whether no event of a client was taken up.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -12,7 +12,7 @@ mod read;
 
 pub use build::{Builder, EventKind, Misfit, Process, RawEvent};
 pub use datum::{Datum, Show, Values, View};
-pub use read::{Format, Position, ReadError, ReadOptions, read};
+pub use read::{Format, Position, ReadError, ReadOptions, locate, read};
 
 use std::fmt;
 

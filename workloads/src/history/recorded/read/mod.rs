@@ -144,6 +144,31 @@ fn and_found(found: &str) -> String {
     if found.is_empty() { String::new() } else { format!(", and `{found}` was found") }
 }
 
+/// Where the events with these indices begin in a file that was read before; `None` for those that it does not have.
+/// Nothing is kept of what is read on the way.
+///
+/// # Errors
+/// [`ReadError`], as when it was read.
+pub fn locate<R: Read>(
+    input: R,
+    format: Option<Format>,
+    options: ReadOptions,
+    indices: &[u32],
+) -> Result<Vec<Option<Position>>, ReadError> {
+    let mut places: Vec<Option<Position>> = vec![None; indices.len()];
+    let mut left = indices.len();
+    read_watched(input, format, options, &mut |index, source, at| {
+        for (place, _) in
+            places.iter_mut().zip(indices).filter(|(place, wanted)| **wanted == index && place.is_none())
+        {
+            *place = Some(source.position(at));
+            left -= 1;
+        }
+        left > 0
+    })?;
+    Ok(places)
+}
+
 /// Reads a whole history. The format is detected from the first bytes if none is given.
 ///
 /// A last event that is broken off is a warning in [`Recorded::warnings`], as long as an event came before it.
@@ -151,6 +176,18 @@ fn and_found(found: &str) -> String {
 /// # Errors
 /// [`ReadError`], with line and column.
 pub fn read<R: Read>(input: R, format: Option<Format>, options: ReadOptions) -> Result<Recorded, ReadError> {
+    read_watched(input, format, options, &mut |_, _, _| true)
+}
+
+/// Sees the index of every event that was taken up, and where it begins; says whether to go on.
+type Watch<'a, R> = dyn FnMut(u32, &Source<R>, usize) -> bool + 'a;
+
+fn read_watched<R: Read>(
+    input: R,
+    format: Option<Format>,
+    options: ReadOptions,
+    watch: &mut Watch<'_, R>,
+) -> Result<Recorded, ReadError> {
     let mut source = Source::new(input);
     refill(&mut source)?;
     let start = source.cursor().bytes;
@@ -163,9 +200,9 @@ pub fn read<R: Read>(input: R, format: Option<Format>, options: ReadOptions) -> 
     };
     source.consume(marks);
     match format {
-        Format::Edn | Format::Kv => drive(source, edn::Edn::default(), options),
-        Format::Json | Format::Jsonl => drive(source, json::Json::default(), options),
-        Format::EtcdLog => drive(source, log::Log::default(), options),
+        Format::Edn | Format::Kv => drive(source, edn::Edn::default(), options, watch),
+        Format::Json | Format::Jsonl => drive(source, json::Json::default(), options, watch),
+        Format::EtcdLog => drive(source, log::Log::default(), options, watch),
     }
 }
 
@@ -197,6 +234,7 @@ fn drive<R: Read, S: Syntax>(
     mut source: Source<R>,
     mut syntax: S,
     options: ReadOptions,
+    watch: &mut Watch<'_, R>,
 ) -> Result<Recorded, ReadError> {
     let mut builder = Builder::default();
     loop {
@@ -205,7 +243,13 @@ fn drive<R: Read, S: Syntax>(
         let passed = cursor.at;
         let handed = match result {
             Ok(Found::Event { fields, begins }) => match fields.hand_over(begins, &mut builder) {
-                Ok(result) => result.map_err(|misfit| (begins, misfit)),
+                Ok(Ok(())) => {
+                    if !watch(builder.last_index(), &source, begins) {
+                        return Ok(builder.finish());
+                    }
+                    Ok(())
+                }
+                Ok(Err(misfit)) => Err((begins, misfit)),
                 Err(stop) => return Err(wrong(&source, stop)),
             },
             Ok(Found::Retracted(process)) => builder.retract(process).map_err(|misfit| (0, misfit)),
