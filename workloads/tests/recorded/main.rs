@@ -3,3 +3,5 @@
 mod corpus;
 mod jepsen;
 mod reading;
+mod transactions;
+mod verdicts;

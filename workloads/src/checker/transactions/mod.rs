@@ -108,6 +108,13 @@ fn judge(
     }
     let nothing_inferred = dependencies.is_empty();
     let mut direct = std::mem::take(&mut dependencies.anomalies);
+    if writes == Writes::Register
+        && let Some(unwritten) = direct.remove(&Direct::UnwrittenRead)
+    {
+        // A register may have been written before the recording began; a list would show that at its beginning.
+        let why = unwritten.witnesses.first().map_or("", |witness| &witness.why);
+        findings.notes.push(format!("{} reads tell nothing: the first, {why}", unwritten.count));
+    }
     for kind in Direct::ALL {
         if let Some(anomaly) = direct.remove(&kind).filter(|_| model.forbids(kind)) {
             findings.fail(anomaly);

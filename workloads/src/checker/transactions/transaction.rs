@@ -95,7 +95,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn operation(&mut self, place: u32, operation: &Operation) -> Result<(), Unfit> {
         let from = self.transactions.steps.len();
-        if operation.function == Function::TXN {
+        if matches!(operation.function, Function::TXN | Function::NONE) {
             self.steps(operation)?;
         } else {
             // A single step, written without the brackets of a transaction.

@@ -1,38 +1,18 @@
-//! The verdicts of other checkers, on a corpus of recorded histories that is no part of this project.
-//!
-//! It is found through `QUARREL_CORPUS`, or beside the project, and skipped aloud where it is missing.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test's helpers; what is skipped is said aloud"
-)]
+//! The verdicts of other checkers on linearizability and transactions.
 
+use crate::corpus::{corpus, load};
 use quarrel_workloads::{
     checker::standalone::{self, Findings, Options},
-    history::recorded::{ReadOptions, read},
     verdict::Verdict,
 };
 use std::{
     collections::BTreeSet,
-    fs::File,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-/// The folder of the corpus.
-fn corpus() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
-    let folder = std::env::var_os("QUARREL_CORPUS").map_or(beside, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: corpus not found at {}", folder.display());
-    None
-}
-
 fn check(file: &Path, checker: &str, model: Option<&str>) -> (Findings, Duration) {
-    let history = read(File::open(file).unwrap(), None, ReadOptions::default())
-        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let history = load(file);
     let options = Options { model, ..Options::DEFAULT };
     let began = Instant::now();
     let findings = standalone::find(checker).unwrap().check(&history, &options);

@@ -1,0 +1,385 @@
+//! Transactions: golden histories by anomaly, a second opinion by brute force, and laws.
+
+use proptest::prelude::*;
+use quarrel_workloads::{
+    checker::standalone::{self, Findings, Options},
+    history::recorded::{ReadOptions, Recorded, read},
+    verdict::Verdict,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+/// `process from-to outcome steps`, the times of call and return as small numbers.
+fn history(transactions: &[&str]) -> Recorded {
+    let mut events: Vec<(u32, String)> = Vec::new();
+    for transaction in transactions {
+        let mut words = transaction.splitn(4, ' ');
+        let mut word = || words.next().expect("`process from-to outcome steps`");
+        let (process, times, outcome, steps) = (word(), word(), word(), word());
+        let (from, to) = times.split_once('-').expect("from-to");
+        let event = |kind: &str| format!("{{:process {process}, :type :{kind}, :f :txn, :value [{steps}]}}");
+        events.push((from.parse().expect("a time"), event("invoke")));
+        events.push((to.parse().expect("a time"), event(outcome)));
+    }
+    events.sort_by_key(|event| event.0);
+    let lines: Vec<String> = events.into_iter().map(|(_, line)| line).collect();
+    parsed(&lines.join("\n"))
+}
+
+fn parsed(edn: &str) -> Recorded {
+    read(edn.as_bytes(), None, ReadOptions::default()).unwrap_or_else(|error| panic!("{edn}\n{error}"))
+}
+
+fn judge(checker: &str, model: &str, history: &Recorded) -> Findings {
+    let checker = standalone::find(checker).expect("it is registered");
+    let findings = checker.check(history, &Options { model: Some(model), ..Options::DEFAULT });
+    findings.unwrap_or_else(|unfit| panic!("{unfit}"))
+}
+
+fn kinds(findings: &Findings) -> Vec<&'static str> {
+    findings.anomalies.iter().map(|anomaly| anomaly.kind).collect()
+}
+
+/// The anomalies of small histories under the strictest model, and the weakest models that forbid them.
+#[test]
+fn every_anomaly_of_list_append_is_found_by_its_name() {
+    for (transactions, anomalies, weakest) in [
+        (
+            // Each writes under the other.
+            &[
+                "0 0-5 ok [:append x 1] [:append y 1]",
+                "1 1-6 ok [:append x 2] [:append y 2]",
+                "2 7-8 ok [:r x [1 2]] [:r y [2 1]]",
+            ][..],
+            &["G0"][..],
+            "read-uncommitted",
+        ),
+        (
+            &["0 0-1 fail [:append x 1]", "1 2-3 ok [:r x [1]]", "2 4-5 ok [:r x [1]] [:append x 2]"],
+            &["G1a"],
+            "read-committed",
+        ),
+        (
+            &["0 0-1 fail [:append x 1]", "2 2-3 ok [:append x 2]", "1 4-5 ok [:r x [1 2]]"],
+            &["dirty-update", "G1a"],
+            "read-committed",
+        ),
+        (
+            &["0 0-5 ok [:append x 1] [:append x 2]", "1 1-2 ok [:r x [1]]"],
+            &["G1b", "G-single-item"],
+            "read-committed",
+        ),
+        (
+            &["0 0-5 ok [:append x 1] [:r y [2]]", "1 1-6 ok [:append y 2] [:r x [1]]"],
+            &["G1c"],
+            "read-committed",
+        ),
+        (
+            &["0 0-5 ok [:append x 1] [:append y 1]", "1 1-6 ok [:r x nil] [:r y [1]]"],
+            &["G-single-item"],
+            "causal",
+        ),
+        (
+            // A lost update.
+            &[
+                "0 0-5 ok [:r x nil] [:append x 1]",
+                "1 1-6 ok [:r x nil] [:append x 2]",
+                "2 7-8 ok [:r x [1 2]]",
+            ],
+            &["lost-update", "G-single-item"],
+            "consistent-view",
+        ),
+        (
+            // A long fork.
+            &[
+                "0 0-9 ok [:append x 1]",
+                "1 1-9 ok [:append y 1]",
+                "2 2-7 ok [:r x [1]] [:r y nil]",
+                "3 3-8 ok [:r x nil] [:r y [1]]",
+            ],
+            &["G-nonadjacent-item"],
+            "snapshot-isolation",
+        ),
+        (
+            // Write skew.
+            &["0 0-5 ok [:r x nil] [:append y 1]", "1 1-6 ok [:r y nil] [:append x 1]"],
+            &["G2-item"],
+            "repeatable-read",
+        ),
+        (
+            // A read that is behind.
+            &["0 0-1 ok [:append x 1]", "1 2-3 ok [:r x nil]", "1 4-5 ok [:r x [1]]"],
+            &["G-single-item-realtime"],
+            "strong-consistent-view",
+        ),
+        (
+            // A process that does not see what it did.
+            &["0 0-1 ok [:append x 1]", "0 2-3 ok [:r x nil]", "1 4-5 ok [:r x [1]]"],
+            &["G-single-item-realtime"],
+            "strong-session-consistent-view",
+        ),
+        (
+            &[
+                "0 0-1 ok [:append x 1]",
+                "1 0-1 ok [:append x 2]",
+                "0 2-3 ok [:r x [1]]",
+                "1 2-3 ok [:r x [2]]",
+            ],
+            &["incompatible-order", "G-single-item-realtime"],
+            "read-committed",
+        ),
+        (&["0 0-1 ok [:append x 1]", "1 2-3 ok [:r x [1 1]]"], &["duplicate-elements"], "read-uncommitted"),
+        (
+            &["0 0-1 ok [:append x 1] [:r x [7]]", "1 2-3 ok [:append x 7]"],
+            &["internal", "G0-realtime"],
+            "causal",
+        ),
+        (&["0 0-1 ok [:r x [1]] [:append x 1]"], &["future-read"], "causal"),
+        (&["0 0-1 ok [:append x 1]", "1 2-3 ok [:r x [1 9]]"], &["unwritten-read"], "read-committed"),
+    ] {
+        let history = history(transactions);
+        let findings = judge("list-append", "strict-serializable", &history);
+        for anomaly in anomalies {
+            assert!(kinds(&findings).contains(anomaly), "{transactions:?}: no {anomaly} in {findings:#?}");
+        }
+        assert_eq!(
+            judge("list-append", weakest, &history).verdict,
+            Verdict::Fail,
+            "{transactions:?} {weakest}"
+        );
+    }
+}
+
+/// A transaction of the second opinion.
+#[derive(Debug, Clone)]
+struct Small {
+    process: u32,
+    called: usize,
+    returned: usize,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(u8, u32),
+    Read(u8, Vec<u32>),
+}
+
+type Store = BTreeMap<u8, Vec<u32>>;
+
+/// Runs a transaction on a state: whether all its reads are right.
+fn run(store: &mut Store, transaction: &Small) -> bool {
+    transaction.steps.iter().all(|step| match step {
+        Step::Append(key, element) => {
+            store.entry(*key).or_default().push(*element);
+            true
+        }
+        Step::Read(key, list) => store.get(key).map_or(list.is_empty(), |held| held == list),
+    })
+}
+
+/// Whether the transactions can run one after the other in some order that keeps a precedence.
+fn has_serial_order(left: &[&Small], store: &Store, precedes: &dyn Fn(&Small, &Small) -> bool) -> bool {
+    left.is_empty()
+        || (0..left.len()).any(|at| {
+            let next = left[at];
+            let mut rest = left.to_vec();
+            rest.remove(at);
+            let mut store = store.clone();
+            !rest.iter().any(|other| precedes(other, next))
+                && run(&mut store, next)
+                && has_serial_order(&rest, &store, precedes)
+        })
+}
+
+/// Whether the transactions can run with snapshots: each reads what was committed when it began, and of two that run
+/// at the same time only one appends to a key.
+fn has_snapshot_order(begun: &[(&Small, Store)], left: &[&Small], store: &Store) -> bool {
+    let begins = (0..left.len()).any(|at| {
+        let mut rest = left.to_vec();
+        let next = rest.remove(at);
+        run(&mut store.clone(), next)
+            && has_snapshot_order(&[begun, &[(next, store.clone())]].concat(), &rest, store)
+    });
+    let commits = (0..begun.len()).any(|at| {
+        let mut rest = begun.to_vec();
+        let (next, snapshot) = rest.remove(at);
+        let mut after = store.clone();
+        let fits = next.steps.iter().all(|step| match step {
+            Step::Append(key, element) => {
+                let is_first = snapshot.get(key) == store.get(key);
+                after.entry(*key).or_default().push(*element);
+                is_first
+            }
+            Step::Read(..) => true,
+        });
+        fits && has_snapshot_order(&rest, left, &after)
+    });
+    left.is_empty() && begun.is_empty() || begins || commits
+}
+
+/// Up to five transactions on two keys. Each reads from a state that some of the earlier ones made, so that histories
+/// of all levels arise.
+fn transactions(most: usize) -> impl Strategy<Value = Vec<Small>> {
+    let step = (0_u8..2, prop::bool::ANY);
+    let drawn = (0_u32..3, prop::collection::vec(step, 1..3), 0_usize..12, 1_usize..8, any::<u8>());
+    prop::collection::vec(drawn, 2..=most).prop_map(|drawn| {
+        let mut store = Store::new();
+        let mut past: Vec<Store> = vec![Store::new()];
+        let mut small = Vec::new();
+        let mut free = [0; 3];
+        for (n, (process, steps, start, length, staleness)) in (1..).zip(drawn) {
+            // Most transactions see the newest state, some an older one.
+            let age = [0, 0, 0, 0, 1, 2][staleness as usize % 6];
+            let mut seen = past[past.len().saturating_sub(1 + age)].clone();
+            let steps: Vec<Step> = steps
+                .into_iter()
+                .enumerate()
+                .map(|(place, (key, is_append))| {
+                    if !is_append {
+                        return Step::Read(key, seen.get(&key).cloned().unwrap_or_default());
+                    }
+                    let element = n * 10 + u32::try_from(place).expect("it is small");
+                    seen.entry(key).or_default().push(element);
+                    store.entry(key).or_default().push(element);
+                    Step::Append(key, element)
+                })
+                .collect();
+            past.push(store.clone());
+            let called = start.max(free[process as usize]);
+            let returned = called + length;
+            free[process as usize] = returned + 1;
+            small.push(Small { process, called, returned, steps });
+        }
+        small
+    })
+}
+
+fn recorded(transactions: &[Small]) -> Recorded {
+    let mut events: Vec<(usize, bool, u32, String)> = Vec::new();
+    for small in transactions {
+        let mut steps = String::new();
+        for step in &small.steps {
+            let _ = match step {
+                Step::Append(key, element) => write!(steps, "[:append {key} {element}]"),
+                Step::Read(key, list) => write!(steps, "[:r {key} {list:?}]"),
+            };
+        }
+        for (time, kind) in [(small.called, "invoke"), (small.returned, "ok")] {
+            let process = small.process;
+            let line = format!("{{:process {process}, :type :{kind}, :f :txn, :value [{steps}]}}");
+            // Calls come before returns at the same time: they overlap.
+            events.push((time, kind == "ok", process, line));
+        }
+    }
+    events.sort();
+    let lines: Vec<String> = events.into_iter().map(|event| event.3).collect();
+    parsed(&lines.join("\n"))
+}
+
+/// Whether the order of all versions is known: at most one append to each key was never read.
+fn is_observed(transactions: &[Small]) -> bool {
+    let steps = || transactions.iter().flat_map(|small| &small.steps);
+    let seen: BTreeSet<u32> = steps()
+        .filter_map(|step| if let Step::Read(_, list) = step { Some(list) } else { None })
+        .flatten()
+        .copied()
+        .collect();
+    (0..2).all(|of| {
+        steps()
+            .filter(
+                |step| matches!(step, Step::Append(key, element) if *key == of && !seen.contains(element)),
+            )
+            .count()
+            < 2
+    })
+}
+
+/// Many histories where the build is fast, fewer where it is not.
+const fn cases() -> u32 {
+    if cfg!(debug_assertions) { 300 } else { 10_000 }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    #[test]
+    fn list_append_is_judged_as_by_trying_every_order(small in transactions(5)) {
+        let all: Vec<&Small> = small.iter().collect();
+        let history = recorded(&small);
+        let none = |_: &Small, _: &Small| false;
+        let session = |a: &Small, b: &Small| a.process == b.process && a.called < b.called;
+        let realtime = |a: &Small, b: &Small| a.returned < b.called;
+        let orders: [(&str, &dyn Fn(&Small, &Small) -> bool); 3] = [
+            ("serializable", &none),
+            ("strong-session-serializable", &session),
+            ("strict-serializable", &realtime),
+        ];
+        for (model, precedes) in orders {
+            let findings = judge("list-append", model, &history);
+            let expected = has_serial_order(&all, &Store::new(), precedes);
+            prop_assert_eq!(findings.verdict != Verdict::Fail, expected, "{} {:#?}", model, findings);
+        }
+        let findings = judge("list-append", "snapshot-isolation", &history);
+        let expected = has_snapshot_order(&[], &all, &Store::new());
+        if findings.verdict == Verdict::Fail || is_observed(&small) {
+            prop_assert_eq!(findings.verdict != Verdict::Fail, expected, "{:#?}", findings);
+        }
+    }
+
+    #[test]
+    fn a_register_is_blamed_only_for_what_no_order_explains(small in transactions(5)) {
+        // The last element of a list is the value of a register: what was explained by an order still is.
+        let text = |small: &Small| {
+            let mut steps = String::new();
+            for step in &small.steps {
+                let _ = match step {
+                    Step::Append(key, element) => write!(steps, "[:w {key} {element}]"),
+                    Step::Read(key, list) => match list.last() {
+                        Some(last) => write!(steps, "[:r {key} {last}]"),
+                        None => write!(steps, "[:r {key} nil]"),
+                    },
+                };
+            }
+            format!("{} {}-{} ok {steps}", small.process, 2 * small.called, 2 * small.returned + 1)
+        };
+        let lines: Vec<String> = small.iter().map(text).collect();
+        let registers = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let lists = recorded(&small);
+        for model in ["strict-serializable", "serializable", "snapshot-isolation", "read-committed"] {
+            if judge("rw-register", model, &registers).verdict == Verdict::Fail {
+                prop_assert_eq!(judge("list-append", model, &lists).verdict, Verdict::Fail, "{}", model);
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_processes_keys_and_elements_do_not_matter(small in transactions(6)) {
+        let renamed: Vec<Small> = small.iter().map(|small| Small {
+            process: 7 - small.process,
+            steps: small.steps.iter().map(|step| match step {
+                Step::Append(key, element) => Step::Append(9 - key, 1000 - element),
+                Step::Read(key, list) => Step::Read(9 - key, list.iter().map(|element| 1000 - element).collect()),
+            }).collect(),
+            ..small.clone()
+        }).collect();
+        for model in ["strict-serializable", "snapshot-isolation", "read-committed"] {
+            let (one, other) =
+                (judge("list-append", model, &recorded(&small)), judge("list-append", model, &recorded(&renamed)));
+            prop_assert_eq!((one.verdict, kinds(&one)), (other.verdict, kinds(&other)));
+        }
+    }
+
+    #[test]
+    fn a_cycle_names_transactions_that_contradict_each_other_alone(small in transactions(5)) {
+        let findings = judge("list-append", "strict-serializable", &recorded(&small));
+        for anomaly in &findings.anomalies {
+            for witness in &anomaly.witnesses {
+                prop_assert!(!witness.operations.is_empty() && !witness.why.is_empty());
+                prop_assert!(witness.operations.iter().all(|&operation| operation < small.len()));
+            }
+        }
+    }
+}
