@@ -13,6 +13,7 @@ pub mod linearizable;
 mod open;
 pub mod set;
 pub mod standalone;
+mod table;
 pub mod transactions;
 
 pub use open::{Invocation, OpenOperations};

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod jepsen;
+mod linearizable;
 mod reading;
 mod transactions;
 mod verdicts;

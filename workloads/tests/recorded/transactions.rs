@@ -42,114 +42,196 @@ fn kinds(findings: &Findings) -> Vec<&'static str> {
     findings.anomalies.iter().map(|anomaly| anomaly.kind).collect()
 }
 
-/// The anomalies of small histories under the strictest model, and the weakest models that forbid them.
+/// Small histories, the anomalies that they show under the strictest model, and a weak model that forbids them.
+const LIST_ANOMALIES: &[(&[&str], &[&str], &str)] = &[
+    (
+        // Each writes under the other.
+        &[
+            "0 0-5 ok [:append x 1] [:append y 1]",
+            "1 1-6 ok [:append x 2] [:append y 2]",
+            "2 7-8 ok [:r x [1 2]] [:r y [2 1]]",
+        ],
+        &["G0"],
+        "read-uncommitted",
+    ),
+    (
+        &["0 0-1 fail [:append x 1]", "1 2-3 ok [:r x [1]]", "2 4-5 ok [:r x [1]] [:append x 2]"],
+        &["G1a"],
+        "read-committed",
+    ),
+    (
+        &["0 0-1 fail [:append x 1]", "2 2-3 ok [:append x 2]", "1 4-5 ok [:r x [1 2]]"],
+        &["dirty-update", "G1a"],
+        "read-committed",
+    ),
+    (
+        &["0 0-5 ok [:append x 1] [:append x 2]", "1 1-2 ok [:r x [1]]"],
+        &["G1b", "G-single-item"],
+        "read-committed",
+    ),
+    (&["0 0-5 ok [:append x 1] [:r y [2]]", "1 1-6 ok [:append y 2] [:r x [1]]"], &["G1c"], "read-committed"),
+    (
+        &["0 0-5 ok [:append x 1] [:append y 1]", "1 1-6 ok [:r x nil] [:r y [1]]"],
+        &["G-single-item"],
+        "causal",
+    ),
+    (
+        // A lost update.
+        &["0 0-5 ok [:r x nil] [:append x 1]", "1 1-6 ok [:r x nil] [:append x 2]", "2 7-8 ok [:r x [1 2]]"],
+        &["lost-update", "G-single-item"],
+        "consistent-view",
+    ),
+    (
+        // A long fork.
+        &[
+            "0 0-9 ok [:append x 1]",
+            "1 1-9 ok [:append y 1]",
+            "2 2-7 ok [:r x [1]] [:r y nil]",
+            "3 3-8 ok [:r x nil] [:r y [1]]",
+        ],
+        &["G-nonadjacent-item"],
+        "snapshot-isolation",
+    ),
+    (
+        // Write skew.
+        &["0 0-5 ok [:r x nil] [:append y 1]", "1 1-6 ok [:r y nil] [:append x 1]"],
+        &["G2-item"],
+        "repeatable-read",
+    ),
+    (
+        // A read that is behind.
+        &["0 0-1 ok [:append x 1]", "1 2-3 ok [:r x nil]", "1 4-5 ok [:r x [1]]"],
+        &["G-single-item-realtime"],
+        "strong-consistent-view",
+    ),
+    (
+        // A process that does not see what it did.
+        &["0 0-1 ok [:append x 1]", "0 2-3 ok [:r x nil]", "1 4-5 ok [:r x [1]]"],
+        &["G-single-item-realtime"],
+        "strong-session-consistent-view",
+    ),
+    (
+        &["0 0-1 ok [:append x 1]", "1 0-1 ok [:append x 2]", "0 2-3 ok [:r x [1]]", "1 2-3 ok [:r x [2]]"],
+        &["incompatible-order", "G-single-item-realtime"],
+        "read-committed",
+    ),
+    (&["0 0-1 ok [:append x 1]", "1 2-3 ok [:r x [1 1]]"], &["duplicate-elements"], "read-uncommitted"),
+    (
+        &["0 0-1 ok [:append x 1] [:r x [7]]", "1 2-3 ok [:append x 7]"],
+        &["internal", "G0-realtime"],
+        "causal",
+    ),
+    (&["0 0-1 ok [:r x [1]] [:append x 1]"], &["future-read"], "causal"),
+    (&["0 0-1 ok [:append x 1]", "1 2-3 ok [:r x [1 9]]"], &["unwritten-read"], "read-committed"),
+];
+
+/// The same of registers.
+const REGISTER_ANOMALIES: &[(&[&str], &[&str], &str)] = &[
+    (&["0 0-1 fail [:w x 1]", "1 2-3 ok [:r x 1]"], &["G1a"], "read-committed"),
+    (&["0 0-5 ok [:w x 1] [:w x 2]", "1 1-2 ok [:r x 1]"], &["G1b"], "read-committed"),
+    (&["0 0-5 ok [:w x 1] [:r y 2]", "1 1-6 ok [:w y 2] [:r x 1]"], &["G1c"], "read-committed"),
+    (
+        &["0 0-5 ok [:r x 1] [:w x 2]", "1 1-6 ok [:r x 2] [:w x 1]"],
+        &["cyclic-versions", "G1c"],
+        "read-committed",
+    ),
+    (&["0 0-5 ok [:w x 1] [:w y 1]", "1 1-6 ok [:r x nil] [:r y 1]"], &["G-single-item"], "causal"),
+    (
+        &["0 0-1 ok [:w x 0]", "1 2-7 ok [:r x 0] [:w x 1]", "2 3-8 ok [:r x 0] [:w x 2]"],
+        &["lost-update", "G2-item"],
+        "snapshot-isolation",
+    ),
+    (&["0 0-5 ok [:r x nil] [:w y 1]", "1 1-6 ok [:r y nil] [:w x 1]"], &["G2-item"], "repeatable-read"),
+    (&["0 0-1 ok [:w x 1]", "1 2-3 ok [:r x nil]"], &["G-single-item-realtime"], "strong-consistent-view"),
+    (&["0 0-1 ok [:w x 1] [:r x 7]", "1 2-3 ok [:w x 7]"], &["internal"], "causal"),
+    (&["0 0-1 ok [:r x 1] [:w x 1]"], &["future-read"], "causal"),
+];
+
 #[test]
-fn every_anomaly_of_list_append_is_found_by_its_name() {
-    for (transactions, anomalies, weakest) in [
-        (
-            // Each writes under the other.
-            &[
-                "0 0-5 ok [:append x 1] [:append y 1]",
-                "1 1-6 ok [:append x 2] [:append y 2]",
-                "2 7-8 ok [:r x [1 2]] [:r y [2 1]]",
-            ][..],
-            &["G0"][..],
-            "read-uncommitted",
-        ),
-        (
-            &["0 0-1 fail [:append x 1]", "1 2-3 ok [:r x [1]]", "2 4-5 ok [:r x [1]] [:append x 2]"],
-            &["G1a"],
-            "read-committed",
-        ),
-        (
-            &["0 0-1 fail [:append x 1]", "2 2-3 ok [:append x 2]", "1 4-5 ok [:r x [1 2]]"],
-            &["dirty-update", "G1a"],
-            "read-committed",
-        ),
-        (
-            &["0 0-5 ok [:append x 1] [:append x 2]", "1 1-2 ok [:r x [1]]"],
-            &["G1b", "G-single-item"],
-            "read-committed",
-        ),
-        (
-            &["0 0-5 ok [:append x 1] [:r y [2]]", "1 1-6 ok [:append y 2] [:r x [1]]"],
-            &["G1c"],
-            "read-committed",
-        ),
-        (
-            &["0 0-5 ok [:append x 1] [:append y 1]", "1 1-6 ok [:r x nil] [:r y [1]]"],
-            &["G-single-item"],
-            "causal",
-        ),
-        (
-            // A lost update.
-            &[
-                "0 0-5 ok [:r x nil] [:append x 1]",
-                "1 1-6 ok [:r x nil] [:append x 2]",
-                "2 7-8 ok [:r x [1 2]]",
-            ],
-            &["lost-update", "G-single-item"],
-            "consistent-view",
-        ),
-        (
-            // A long fork.
-            &[
-                "0 0-9 ok [:append x 1]",
-                "1 1-9 ok [:append y 1]",
-                "2 2-7 ok [:r x [1]] [:r y nil]",
-                "3 3-8 ok [:r x nil] [:r y [1]]",
-            ],
-            &["G-nonadjacent-item"],
-            "snapshot-isolation",
-        ),
-        (
-            // Write skew.
-            &["0 0-5 ok [:r x nil] [:append y 1]", "1 1-6 ok [:r y nil] [:append x 1]"],
-            &["G2-item"],
-            "repeatable-read",
-        ),
-        (
-            // A read that is behind.
-            &["0 0-1 ok [:append x 1]", "1 2-3 ok [:r x nil]", "1 4-5 ok [:r x [1]]"],
-            &["G-single-item-realtime"],
-            "strong-consistent-view",
-        ),
-        (
-            // A process that does not see what it did.
-            &["0 0-1 ok [:append x 1]", "0 2-3 ok [:r x nil]", "1 4-5 ok [:r x [1]]"],
-            &["G-single-item-realtime"],
-            "strong-session-consistent-view",
-        ),
-        (
-            &[
-                "0 0-1 ok [:append x 1]",
-                "1 0-1 ok [:append x 2]",
-                "0 2-3 ok [:r x [1]]",
-                "1 2-3 ok [:r x [2]]",
-            ],
-            &["incompatible-order", "G-single-item-realtime"],
-            "read-committed",
-        ),
-        (&["0 0-1 ok [:append x 1]", "1 2-3 ok [:r x [1 1]]"], &["duplicate-elements"], "read-uncommitted"),
-        (
-            &["0 0-1 ok [:append x 1] [:r x [7]]", "1 2-3 ok [:append x 7]"],
-            &["internal", "G0-realtime"],
-            "causal",
-        ),
-        (&["0 0-1 ok [:r x [1]] [:append x 1]"], &["future-read"], "causal"),
-        (&["0 0-1 ok [:append x 1]", "1 2-3 ok [:r x [1 9]]"], &["unwritten-read"], "read-committed"),
-    ] {
-        let history = history(transactions);
-        let findings = judge("list-append", "strict-serializable", &history);
-        for anomaly in anomalies {
-            assert!(kinds(&findings).contains(anomaly), "{transactions:?}: no {anomaly} in {findings:#?}");
+fn every_anomaly_is_found_by_its_name() {
+    for (checker, cases) in [("list-append", LIST_ANOMALIES), ("rw-register", REGISTER_ANOMALIES)] {
+        for (transactions, anomalies, weakest) in cases {
+            let history = history(transactions);
+            let findings = judge(checker, "strict-serializable", &history);
+            for anomaly in *anomalies {
+                assert!(
+                    kinds(&findings).contains(anomaly),
+                    "{transactions:?}: no {anomaly} in {findings:#?}"
+                );
+            }
+            let verdict = judge(checker, weakest, &history).verdict;
+            assert_eq!(verdict, Verdict::Fail, "{transactions:?} {weakest}");
         }
-        assert_eq!(
-            judge("list-append", weakest, &history).verdict,
-            Verdict::Fail,
-            "{transactions:?} {weakest}"
-        );
     }
+}
+
+/// What a model allows, although a stricter one does not.
+#[test]
+fn weaker_models_allow_what_only_stricter_ones_forbid() {
+    for (anomaly, allowing) in [
+        ("G1c", "read-uncommitted"),
+        ("lost-update", "causal"),
+        ("G-nonadjacent-item", "parallel-snapshot-isolation"),
+        ("G2-item", "snapshot-isolation"),
+        ("G-single-item-realtime", "serializable"),
+        ("internal", "repeatable-read"),
+    ] {
+        let case = LIST_ANOMALIES.iter().find(|(_, anomalies, _)| anomalies[0] == anomaly);
+        let (transactions, ..) = case.expect("there is an example");
+        let findings = judge("list-append", allowing, &history(transactions));
+        assert_eq!(findings.verdict, Verdict::Pass, "{allowing} allows {anomaly}: {findings:#?}");
+    }
+}
+
+#[test]
+fn a_cycle_is_told_edge_by_edge() {
+    let history = history(&[
+        "0 0-5 ok [:r x nil] [:append y 1]",
+        "1 1-6 ok [:r y nil] [:append x 1]",
+        "2 7-8 ok [:r x [1]] [:r y [1]]",
+    ]);
+    let findings = judge("list-append", "serializable", &history);
+    assert_eq!(
+        findings.anomalies[0].witnesses[0].why,
+        "T1 comes before T2, because T1 read x as empty, to which T2 appended 1.\n\
+         T2 comes before T1, because T2 read y as empty, to which T1 appended 1.\n\
+         Each would have to come before itself: T1 -rw-> T2 -rw-> T1"
+    );
+    assert_eq!(findings.anomalies[0].witnesses[0].operations, [0, 1]);
+}
+
+#[test]
+fn what_cannot_be_judged_says_what_was_expected() {
+    for (checker, transactions, expected) in [
+        (
+            "list-append",
+            &["0 0-1 ok [:append x 1]", "1 2-3 ok [:append x 1]"][..],
+            "appended to x a second time",
+        ),
+        ("rw-register", &["0 0-1 ok [:w x 1]", "1 2-3 info [:w x 1]"], "written to x a second time"),
+        ("rw-register", &["0 0-1 ok [:append x 1]"], "expected a transaction such as `[[:w x 1] [:r x 1]]`"),
+        (
+            "list-append",
+            &["0 0-1 ok [:r x 1]"],
+            "expected a transaction such as `[[:append x 1] [:r x [1]]]`",
+        ),
+        ("list-append", &["0 0-1 ok 7"], "expected a transaction"),
+    ] {
+        let checker = standalone::find(checker).expect("it is registered");
+        let unfit = checker.check(&history(transactions), &Options::DEFAULT).expect_err("it is unfit");
+        assert!(unfit.to_string().contains(expected), "{unfit}");
+    }
+    let checker = standalone::find("list-append").expect("it is registered");
+    let options = Options { model: Some("best-effort"), ..Options::DEFAULT };
+    let unfit =
+        checker.check(&history(&["0 0-1 ok [:r x nil]"]), &options).expect_err("there is no such model");
+    assert!(unfit.to_string().contains("snapshot-isolation"), "{unfit}");
+}
+
+#[test]
+fn nothing_read_is_nothing_known() {
+    let findings = judge("list-append", "serializable", &history(&["0 0-1 ok [:append x 1]"]));
+    assert_eq!(findings.verdict, Verdict::Unknown);
 }
 
 /// A transaction of the second opinion.
@@ -167,6 +249,9 @@ enum Step {
     Read(u8, Vec<u32>),
 }
 
+/// Whether one transaction must come before another one.
+type Precedes<'a> = &'a dyn Fn(&Small, &Small) -> bool;
+
 type Store = BTreeMap<u8, Vec<u32>>;
 
 /// Runs a transaction on a state: whether all its reads are right.
@@ -181,7 +266,7 @@ fn run(store: &mut Store, transaction: &Small) -> bool {
 }
 
 /// Whether the transactions can run one after the other in some order that keeps a precedence.
-fn has_serial_order(left: &[&Small], store: &Store, precedes: &dyn Fn(&Small, &Small) -> bool) -> bool {
+fn has_serial_order(left: &[&Small], store: &Store, precedes: Precedes<'_>) -> bool {
     left.is_empty()
         || (0..left.len()).any(|at| {
             let next = left[at];
@@ -312,7 +397,7 @@ proptest! {
         let none = |_: &Small, _: &Small| false;
         let session = |a: &Small, b: &Small| a.process == b.process && a.called < b.called;
         let realtime = |a: &Small, b: &Small| a.returned < b.called;
-        let orders: [(&str, &dyn Fn(&Small, &Small) -> bool); 3] = [
+        let orders: [(&str, Precedes<'_>); 3] = [
             ("serializable", &none),
             ("strong-session-serializable", &session),
             ("strict-serializable", &realtime),
@@ -358,7 +443,7 @@ proptest! {
     #[test]
     fn names_of_processes_keys_and_elements_do_not_matter(small in transactions(6)) {
         let renamed: Vec<Small> = small.iter().map(|small| Small {
-            process: 7 - small.process,
+            process: small.process + 5,
             steps: small.steps.iter().map(|step| match step {
                 Step::Append(key, element) => Step::Append(9 - key, 1000 - element),
                 Step::Read(key, list) => Step::Read(9 - key, list.iter().map(|element| 1000 - element).collect()),

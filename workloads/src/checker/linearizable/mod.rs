@@ -73,9 +73,9 @@ impl StandaloneChecker for Linearizable {
         let mut contradictions = FoundAnomaly::new("not-linearizable");
         let (mut unknown, mut objects) = (0_u64, 0_u64);
         let mut budget = Budget::until(options.out_of_time);
-        translate::each_object(history, model, |object| {
+        translate::judge(history, model, &mut budget, |object| {
             objects += 1;
-            match object.judge(&mut budget)? {
+            match object.judged {
                 Judged::Linearizable => {}
                 Judged::Unknown => unknown += 1,
                 Judged::Contradiction { operations, why } => contradictions.add(|| {
@@ -85,7 +85,6 @@ impl StandaloneChecker for Linearizable {
                     Witness { why: sentence(history, object.key, &operations, why), operations }
                 }),
             }
-            Ok(())
         })?;
         findings.fail(contradictions);
         if unknown > 0 {
@@ -124,6 +123,9 @@ fn sentence(history: &Recorded, key: Datum, operations: &[usize], why: Why) -> S
                 "{of}from event {from} on, the values {} would have to be held by turns, and each was written once",
                 values.join(" and ")
             )
+        }
+        Why::NoOrder if operations.len() == 1 => {
+            format!("{of}this operation has no place: its result is impossible, whatever the others did")
         }
         Why::NoOrder => format!(
             "{of}no order of these {} operations keeps real time and gives these results, whatever the others did",

@@ -289,33 +289,41 @@ impl<'a, S: Specification, const N: usize> Search<'a, S, N> {
                 continue;
             }
             tried.push(class);
+            // Most updates are illegal in most states: that is found out before anything is copied.
+            let Some(state) = self.state_after(from, class, kind) else { continue };
             let mut next = from.clone();
             next.done.insert(slot);
             next.optional.remove(slot);
-            found.extend(self.take_effect(next, class, kind));
+            found.extend(self.take_effect(next, state, kind));
         }
         for at in 0..self.crashed.len() {
             let Crashed { class, kind, called } = self.crashed[at];
+            let Some(state) = self.state_after(from, class, kind) else { continue };
             if from.crashed_used(class) < called && !tried.contains(&class) {
                 let mut next = from.clone();
                 next.use_crashed(class);
-                found.extend(self.take_effect(next, class, kind));
+                found.extend(self.take_effect(next, state, kind));
             }
         }
         found
     }
 
-    /// The configuration after an update, if it is legal and not in vain.
+    /// The state after an update, if it is legal and not in vain.
+    fn state_after(&mut self, from: &Configuration<N>, class: u32, kind: Kind) -> Option<u32> {
+        if kind == Kind::Overwrite && from.bare {
+            return None;
+        }
+        self.specification.step(from.state, class)
+    }
+
+    /// The configuration after an update, unless it is hopeless.
     fn take_effect(
         &mut self,
         mut next: Configuration<N>,
-        class: u32,
+        state: u32,
         kind: Kind,
     ) -> Option<Configuration<N>> {
-        if kind == Kind::Overwrite && next.bare {
-            return None;
-        }
-        next.state = self.specification.step(next.state, class)?;
+        next.state = state;
         if kind == Kind::Overwrite {
             next.optional = next.optional.or(self.kinds.overwrites.minus(next.done));
         }

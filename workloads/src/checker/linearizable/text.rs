@@ -5,7 +5,7 @@
 //! texts behave alike, whatever is appended.
 
 use super::specification::{Kind, Specification};
-use std::collections::HashMap;
+use crate::checker::table::Table;
 
 /// What an operation on a text does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +33,7 @@ pub(super) struct Text<'a> {
     /// All texts that were got, sorted, each once.
     got: Vec<&'a str>,
     states: Vec<Prefix>,
-    numbers: HashMap<Prefix, u32>,
+    numbers: Table<Prefix, u32>,
     initial: u32,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Text<'a> {
         got.sort_unstable();
         got.dedup();
         let nothing = Prefix { from: 0, to: 0, length: 0 };
-        let mut text = Self { classes, got, states: vec![nothing], numbers: HashMap::new(), initial: DEAD };
+        let mut text = Self { classes, got, states: vec![nothing], numbers: Table::default(), initial: DEAD };
         text.initial = text.followed_by(text.everything(), "");
         text
     }

@@ -8,20 +8,31 @@ use super::{
     text::TextClass,
 };
 use crate::{
-    checker::standalone::Unfit,
+    checker::{standalone::Unfit, table::Table},
     history::recorded::{Datum, Function, Operation, Outcome, Recorded, View},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// The operations of one object.
 #[derive(Debug)]
-pub(super) struct Object<'a> {
-    history: &'a Recorded,
-    model: Model,
+pub(super) struct Object<C> {
     /// The record, or nil.
     pub(super) key: Datum,
     /// Places in the history's operations.
     pub(super) operations: Vec<u32>,
+    /// What each did.
+    timed: Vec<Timed<C>>,
+}
+
+/// The verdict on one object, and where it stands in the history.
+#[derive(Debug)]
+pub(super) struct Verdict<'a> {
+    /// The record, or nil.
+    pub(super) key: Datum,
+    /// Places in the history's operations; verdicts count in these.
+    pub(super) operations: &'a [u32],
+    /// What was found.
+    pub(super) judged: Judged,
 }
 
 /// The model that was asked for, or the one that the history's functions suggest.
@@ -65,64 +76,87 @@ pub(super) fn value(operation: &Operation) -> Datum {
     if is_read(operation.function) { operation.output } else { operation.input }
 }
 
-/// Splits the history into its objects, in the order of their first operations, and hands them on one by one.
-pub(super) fn each_object<'a>(
-    history: &'a Recorded,
+/// Judges the objects of a history one by one, in the order of their first operations.
+pub(super) fn judge(
+    history: &Recorded,
     model: Model,
-    mut judge: impl FnMut(&Object<'a>) -> Result<(), Unfit>,
+    budget: &mut Budget<'_>,
+    mut tell: impl FnMut(Verdict<'_>),
 ) -> Result<(), Unfit> {
-    let mut objects: Vec<Object<'a>> = Vec::new();
-    let mut places: HashMap<Datum, usize> = HashMap::new();
+    let translator = Translator { history };
+    match model {
+        Model::CasRegister => {
+            let objects = split(history, |op| translator.register(op, Datum::NIL))?;
+            each(&objects, |timed| object::register(timed, budget), &mut tell);
+        }
+        Model::CasRegisterFromZero => {
+            let objects = split(history, |op| translator.register(op, Datum::small(0)))?;
+            each(&objects, |timed| object::register(timed, budget), &mut tell);
+        }
+        Model::Text => {
+            let objects = split(history, |op| translator.text(op))?;
+            each(&objects, |timed| object::text(timed, budget), &mut tell);
+        }
+        Model::Mutex => {
+            let objects = split(history, |op| translator.mutex(op))?;
+            each(&objects, |timed| object::mutex(timed, budget), &mut tell);
+        }
+        Model::MultiRegister => {
+            let mut numbers = Numbers::default();
+            let objects = split(history, |op| translator.registers(op, &mut numbers))?;
+            let initial = numbers.initial();
+            each(&objects, |timed| object::registers(timed, initial.clone(), budget), &mut tell);
+        }
+    }
+    Ok(())
+}
+
+/// Splits a history into its objects in one pass: histories are much larger than caches.
+fn split<C>(
+    history: &Recorded,
+    mut class: impl FnMut(&Operation) -> Result<C, Unfit>,
+) -> Result<Vec<Object<C>>, Unfit> {
+    let mut objects: Vec<Object<C>> = Vec::new();
+    let mut places: Table<Datum, usize> = Table::default();
     let mut last: Option<(Datum, usize)> = None;
     for (at, operation) in (0..).zip(&history.operations) {
+        // What failed did not happen, and a read that did not return tells nothing.
         if operation.outcome == Outcome::Fail || is_read(operation.function) && !operation.is_ok() {
             continue;
         }
         let place = match last {
             Some((key, place)) if key == operation.key => place,
             _ => *places.entry(operation.key).or_insert_with(|| {
-                objects.push(Object { history, model, key: operation.key, operations: Vec::new() });
+                objects.push(Object { key: operation.key, operations: Vec::new(), timed: Vec::new() });
                 objects.len() - 1
             }),
         };
         last = Some((operation.key, place));
+        let ret = Some(operation.returned()).filter(|&ret| ret != Operation::NEVER);
         objects[place].operations.push(at);
+        objects[place].timed.push(Timed { class: class(operation)?, call: operation.invoked, ret });
     }
-    objects.iter().try_for_each(&mut judge)
+    Ok(objects)
 }
 
-impl Object<'_> {
-    /// Judges this object alone.
-    pub(super) fn judge(&self, budget: &mut Budget<'_>) -> Result<Judged, Unfit> {
-        Ok(match self.model {
-            Model::CasRegister => object::register(&self.timed(|op| self.register(op, Datum::NIL))?, budget),
-            Model::CasRegisterFromZero => {
-                object::register(&self.timed(|op| self.register(op, Datum::small(0)))?, budget)
-            }
-            Model::Text => object::text(&self.timed(|op| self.text(op))?, budget),
-            Model::Mutex => object::mutex(&self.timed(|op| self.mutex(op))?, budget),
-            Model::MultiRegister => {
-                let mut numbers = Numbers::default();
-                let timed = self.timed(|op| self.registers(op, &mut numbers))?;
-                let initial = numbers.initial();
-                object::registers(&timed, initial, budget)
-            }
-        })
+fn each<C>(
+    objects: &[Object<C>],
+    mut judge: impl FnMut(&[Timed<C>]) -> Judged,
+    tell: &mut impl FnMut(Verdict<'_>),
+) {
+    for object in objects {
+        let judged = judge(&object.timed);
+        tell(Verdict { key: object.key, operations: &object.operations, judged });
     }
+}
 
-    fn timed<C>(
-        &self,
-        mut class: impl FnMut(&Operation) -> Result<C, Unfit>,
-    ) -> Result<Vec<Timed<C>>, Unfit> {
-        let operations = self.operations.iter().map(|&at| &self.history.operations[at as usize]);
-        operations
-            .map(|op| {
-                let ret = Some(op.returned()).filter(|&ret| ret != Operation::NEVER);
-                Ok(Timed { class: class(op)?, call: op.invoked, ret })
-            })
-            .collect()
-    }
+/// Reads what an operation did.
+#[derive(Debug, Clone, Copy)]
+struct Translator<'a> {
+    history: &'a Recorded,
+}
 
+impl<'a> Translator<'a> {
     fn register(&self, op: &Operation, initial: Datum) -> Result<RegisterClass, Unfit> {
         // The initial value is zero, and no other value is: nil and what stands for it change places.
         let bits = |value: Datum| match value {
@@ -146,8 +180,9 @@ impl Object<'_> {
         }
     }
 
-    fn text(&self, op: &Operation) -> Result<TextClass<'_>, Unfit> {
-        let text = |value: Datum| match self.history.values.view(value) {
+    fn text(&self, op: &Operation) -> Result<TextClass<'a>, Unfit> {
+        let history: &'a Recorded = self.history;
+        let text = |value: Datum| match history.values.view(value) {
             View::Nil => Ok(""),
             View::Text(text) => Ok(text),
             _ => Err(self.unfit(op, "a text as the value")),

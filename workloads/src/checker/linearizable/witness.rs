@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Steps that a witness may always cost, so that small histories get the smallest one.
-const FLOOR: u64 = 10_000;
+const FLOOR: u64 = 4_000;
 
 /// The operations that cannot be ordered, as indices of `input`, ascending.
 ///

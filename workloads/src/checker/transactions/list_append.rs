@@ -4,13 +4,15 @@ use super::{
     anomaly::Direct,
     dependencies::Dependencies,
     graph::{Edge, Relation},
-    transaction::{Step, Transactions, WordHasher},
+    transaction::{Step, Transactions},
 };
 use crate::{
-    checker::standalone::{Unfit, Witness},
+    checker::{
+        standalone::{Unfit, Witness},
+        table::Table,
+    },
     history::recorded::{Datum, Outcome},
 };
-use std::{collections::HashMap, hash::BuildHasherDefault};
 
 /// Who appended an element.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +34,7 @@ struct Read {
 
 struct ListAppend<'a> {
     transactions: &'a Transactions<'a>,
-    writers: HashMap<(u32, Datum), Writer, BuildHasherDefault<WordHasher>>,
+    writers: Table<(u32, Datum), Writer>,
     /// By key, then by list.
     reads: Vec<Read>,
     found: Dependencies,
@@ -42,7 +44,7 @@ struct ListAppend<'a> {
 pub(super) fn infer(transactions: &Transactions<'_>) -> Result<Dependencies, Unfit> {
     let mut inference = ListAppend {
         transactions,
-        writers: HashMap::default(),
+        writers: Table::default(),
         reads: Vec::new(),
         found: Dependencies::new(transactions.all.len()),
     };
@@ -205,7 +207,7 @@ impl<'a> ListAppend<'a> {
         order.retain(|&element| {
             self.writers.get(&(key, element)).is_some_and(|writer| !self.is_aborted(writer.transaction))
         });
-        let mut places: HashMap<Datum, usize, BuildHasherDefault<WordHasher>> = HashMap::default();
+        let mut places: Table<Datum, usize> = Table::default();
         places.extend(order.iter().enumerate().map(|(place, &element)| (element, place + 1)));
         appends.retain(|(_, element)| !places.contains_key(element));
         for of_list in lists {
@@ -297,7 +299,7 @@ impl<'a> ListAppend<'a> {
         &mut self,
         of_list: &[Read],
         order: &[Datum],
-        places: &HashMap<Datum, usize, BuildHasherDefault<WordHasher>>,
+        places: &Table<Datum, usize>,
         appends: &mut Vec<(u32, Datum)>,
     ) {
         let Read { key, list, .. } = of_list[0];

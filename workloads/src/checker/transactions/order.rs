@@ -5,12 +5,14 @@ use super::{
     graph::{Edge, Relation},
     transaction::Transactions,
 };
-use crate::history::recorded::{Operation, Outcome};
-use std::collections::HashMap;
+use crate::{
+    checker::table::Table,
+    history::recorded::{Operation, Outcome},
+};
 
 /// Draws an edge from each transaction of a process to its next one.
 pub(super) fn process(transactions: &Transactions<'_>, dependencies: &mut Dependencies) {
-    let mut last: HashMap<u32, u32> = HashMap::new();
+    let mut last: Table<u32, u32> = Table::default();
     for (at, transaction) in (0..).zip(&transactions.all) {
         if transaction.outcome == Outcome::Fail {
             continue;

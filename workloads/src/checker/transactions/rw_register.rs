@@ -8,18 +8,16 @@ use super::{
     anomaly::Direct,
     dependencies::Dependencies,
     graph::{Edge, Relation},
-    transaction::{Step, Transactions, WordHasher},
+    transaction::{Step, Transactions},
 };
 use crate::{
-    checker::standalone::{Unfit, Witness},
+    checker::{
+        standalone::{Unfit, Witness},
+        table::Table,
+    },
     history::recorded::{Datum, Outcome},
 };
-use std::{
-    collections::{BTreeSet, HashMap},
-    hash::BuildHasherDefault,
-};
-
-type Table<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
+use std::collections::BTreeSet;
 
 /// What the order of versions is inferred from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +54,7 @@ struct Registers<'a> {
 pub(super) fn infer(transactions: &Transactions<'_>, inference: Inference) -> Result<Dependencies, Unfit> {
     let mut registers = Registers {
         transactions,
-        writers: HashMap::default(),
+        writers: Table::default(),
         reads: Vec::new(),
         found: Dependencies::new(transactions.all.len()),
     };
@@ -186,7 +184,7 @@ impl Registers<'_> {
         reads: &[Read],
         inference: Inference,
     ) -> Table<(u32, Datum), Vec<(u32, Datum)>> {
-        let mut later: Table<(u32, Datum), Vec<(u32, Datum)>> = HashMap::default();
+        let mut later: Table<(u32, Datum), Vec<(u32, Datum)>> = Table::default();
         if !inference.writes_follow_reads {
             return later;
         }
@@ -220,7 +218,7 @@ impl Registers<'_> {
     fn without_cycles(&mut self, pairs: &[(u32, Datum, Datum, u32)]) -> Vec<(u32, Datum, Datum)> {
         let below: Table<(u32, Datum), (Datum, u32)> =
             pairs.iter().map(|&(key, before, after, by)| ((key, after), (before, by))).collect();
-        let mut walked: Table<(u32, Datum), usize> = HashMap::default();
+        let mut walked: Table<(u32, Datum), usize> = Table::default();
         let mut cyclic: BTreeSet<u32> = BTreeSet::new();
         for (walk, &(key, _, after, _)) in pairs.iter().enumerate() {
             let mut version = after;

@@ -1,12 +1,8 @@
 //! Transactions as the checkers see them: small numbers, read from a recorded history once.
 
 use crate::{
-    checker::standalone::Unfit,
+    checker::{standalone::Unfit, table::Table},
     history::recorded::{Datum, Function, Operation, Outcome, Recorded},
-};
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
 };
 
 /// One step of a transaction.
@@ -62,7 +58,7 @@ impl<'a> Transactions<'a> {
         let all = Vec::with_capacity(history.operations.len());
         let mut reader = Reader {
             writes,
-            numbers: Numbers::default(),
+            numbers: Table::default(),
             transactions: Self { history, all, keys: Vec::new(), steps: Vec::new() },
         };
         for (place, operation) in (0..).zip(&history.operations) {
@@ -83,12 +79,10 @@ impl<'a> Transactions<'a> {
     }
 }
 
-/// Numbers for keys.
-type Numbers = HashMap<Datum, u32, BuildHasherDefault<WordHasher>>;
-
 struct Reader<'a> {
     writes: Writes,
-    numbers: Numbers,
+    /// Numbers for keys.
+    numbers: Table<Datum, u32>,
     transactions: Transactions<'a>,
 }
 
@@ -176,29 +170,5 @@ impl Reader<'_> {
             ),
             expected: format!("expected {example}"),
         }
-    }
-}
-
-/// Hashes a few words. Tables with it are only looked up, never walked.
-#[derive(Debug, Default)]
-pub(super) struct WordHasher(u64);
-
-impl Hasher for WordHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u32(&mut self, word: u32) {
-        self.write_u64(u64::from(word));
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
