@@ -38,7 +38,7 @@ impl Checker for Convergence {
         for key in finals.keys() {
             let views = finals.live_views(key);
             let Some(first) = views.first().filter(|_| views.len() > 1) else { continue };
-            if views.iter().any(|view| view.shown() != first.shown()) {
+            if diverges(&views) {
                 divergence.add(|| example(key, &views));
             } else if views.iter().any(|view| view.versions.is_empty() != first.versions.is_empty()) {
                 tombstones += 1;
@@ -53,7 +53,13 @@ impl Checker for Convergence {
     }
 }
 
-fn example(key: &str, views: &[View<'_>]) -> String {
+/// Whether a reader sees different things, depending on the replica.
+pub(super) fn diverges(views: &[View<'_>]) -> bool {
+    views.iter().skip(1).any(|view| view.shown() != views[0].shown())
+}
+
+/// Who shows what.
+pub(super) fn example(key: &str, views: &[View<'_>]) -> String {
     let shows: Vec<String> = views
         .iter()
         .map(|view| {

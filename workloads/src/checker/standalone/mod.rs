@@ -3,9 +3,15 @@
 //! A new one is a file that implements [`StandaloneChecker`] and a line in [`CHECKERS`].
 
 mod bank;
+mod causal;
+mod causality;
+mod convergence;
 mod counter;
 mod keys;
+mod ledger;
 mod long_fork;
+mod replicas;
+mod sessions;
 mod set;
 mod set_full;
 mod total_queue;
@@ -20,6 +26,10 @@ pub static CHECKERS: &[&dyn StandaloneChecker] = &[
     &super::linearizable::Linearizable,
     &super::transactions::ListAppend,
     &super::transactions::RwRegister,
+    &sessions::Sessions,
+    &causal::Causal,
+    &ledger::Ledger,
+    &convergence::Convergence,
     &set::Set,
     &set_full::SetFull,
     &counter::Counter,

@@ -7,11 +7,13 @@
 
 mod build;
 mod datum;
+mod hash;
 mod intern;
 mod read;
 
 pub use build::{Builder, EventKind, Misfit, Process, RawEvent};
 pub use datum::{Datum, Show, Values, View};
+pub use hash::{DatumMap, WordHasher};
 pub use read::{Format, Position, ReadError, ReadOptions, locate, read};
 
 use std::fmt;
