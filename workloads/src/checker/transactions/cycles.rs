@@ -5,7 +5,7 @@ use super::{
     graph::{Components, Edge, Graph, NONE, Relation, Relations},
     model::Model,
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A cycle of dependencies that a model forbids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +31,13 @@ pub(super) fn search(graph: &Graph, model: Model) -> Vec<Cycle> {
     for &order in model.orders() {
         let all = DEPENDENCIES.and(ANTI).and(relations(order));
         let components = Components::new(graph, all);
-        let known: Vec<(u32, Shape)> =
-            found.iter().map(|cycle| (components.of[cycle.edges[0].from as usize], cycle.shape)).collect();
+        let mut known: BTreeMap<u32, Vec<Shape>> = BTreeMap::new();
+        for cycle in &found {
+            known.entry(components.of[cycle.edges[0].from as usize]).or_default().push(cycle.shape);
+        }
         for members in components.larger() {
             let component = components.of[members[0] as usize];
-            let known = known.iter().filter(|(of, _)| *of == component).map(|(_, shape)| *shape);
-            let mut shapes: Vec<Shape> = known.collect();
+            let mut shapes = known.remove(&component).unwrap_or_default();
             let part = Part { graph: graph.part(&members, &mut scratch), order };
             for &shape in model.shapes() {
                 if shapes.iter().any(|known| known.implies(shape)) {

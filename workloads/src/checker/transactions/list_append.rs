@@ -148,38 +148,53 @@ impl<'a> ListAppend<'a> {
         let steps = self.transactions.steps(at);
         for (place, step) in steps.iter().enumerate() {
             let &Step::Read(key, list) = step else { continue };
-            let before = &steps[..place];
-            let last_read = before.iter().rposition(|step| matches!(step, Step::Read(of, _) if *of == key));
-            let known = last_read.map(|place| match before[place] {
-                Step::Read(_, list) | Step::Write(_, list) => self.items(list),
-            });
-            let appended =
-                before[last_read.map_or(0, |place| place + 1)..].iter().filter_map(|step| match step {
-                    &Step::Write(of, element) if of == key => Some(element),
-                    _ => None,
-                });
-            let expected: Vec<Datum> = known.unwrap_or_default().iter().copied().chain(appended).collect();
             let shown = self.items(list);
-            let fits = if known.is_some() { shown == expected } else { shown.ends_with(&expected) };
-            let later = &steps[place + 1..];
-            let from_later =
-                shown.iter().copied().find(|&element| later.contains(&Step::Write(key, element)));
-            let operations = vec![self.transactions.all[at].operation as usize];
-            let (key, shown) = (self.show_key(key), self.show(list));
-            if let Some(element) = from_later {
-                let element = self.show(element);
-                let why = format!("it read {shown} of {key}, and appends {element} only afterwards");
-                self.found.note(Direct::FutureRead, || Witness { why, operations });
-            } else if !fits {
+            let later = steps[place + 1..].iter().find_map(|step| match step {
+                Step::Write(of, element) if *of == key && shown.contains(element) => Some(*element),
+                _ => None,
+            });
+            if let Some(element) = later {
+                self.found.note(Direct::FutureRead, || {
+                    let values = &self.transactions.history.values;
+                    let (list, element) = (values.show(list), values.show(element));
+                    let key = values.show(self.transactions.keys[key as usize]);
+                    let why = format!("it read {list} of {key}, and appends {element} only afterwards");
+                    Witness { why, operations: vec![self.transactions.all[at].operation as usize] }
+                });
+                continue;
+            }
+            let (known, expected) = self.expected(&steps[..place], key);
+            let fits = if known { shown == expected } else { shown.ends_with(&expected) };
+            if !fits {
                 let expected: Vec<String> = expected.iter().map(|&element| self.show(element)).collect();
-                let what = if known.is_some() { "" } else { "something that ends in " };
+                let what = if known { "" } else { "something that ends in " };
                 let why = format!(
-                    "it read {shown} of {key}, and its own steps before ask for {what}[{}]",
+                    "it read {} of {}, and its own steps before ask for {what}[{}]",
+                    self.show(list),
+                    self.show_key(key),
                     expected.join(" ")
                 );
+                let operations = vec![self.transactions.all[at].operation as usize];
                 self.found.note(Direct::Internal, || Witness { why, operations });
             }
         }
+    }
+
+    /// What a transaction's own steps say of a key: the whole list, if one of them read it, else its end.
+    fn expected(&self, before: &[Step], key: u32) -> (bool, Vec<Datum>) {
+        let mut known = false;
+        let mut expected = Vec::new();
+        for step in before {
+            match *step {
+                Step::Read(of, list) if of == key => {
+                    known = true;
+                    expected = self.items(list).to_vec();
+                }
+                Step::Write(of, element) if of == key => expected.push(element),
+                Step::Read(..) | Step::Write(..) => {}
+            }
+        }
+        (known, expected)
     }
 
     /// Everything that the reads of one key tell. `appends` are its acknowledged elements.
@@ -188,10 +203,16 @@ impl<'a> ListAppend<'a> {
         let mut longest: Option<Read> = None;
         let mut lists: Vec<&[Read]> = reads.chunk_by(|a, b| a.list == b.list).collect();
         lists.sort_by_key(|of_list| self.items(of_list[0].list).len());
-        for of_list in &lists {
+        for (place, of_list) in lists.iter().enumerate() {
             let first = of_list[0];
-            self.single(first, of_list);
             let items = self.items(first.list);
+            self.intermediate(first, of_list);
+            // What the beginning of a longer list shows, the longer list shows too.
+            let next = lists.get(place + 1).map_or(&[][..], |next| self.items(next[0].list));
+            if !next.starts_with(items) {
+                self.duplicates(first);
+                self.aborted(first);
+            }
             let known = longest.map_or(&[][..], |read| self.items(read.list));
             if let Some(longest) = longest.filter(|_| !items.starts_with(known)) {
                 self.incompatible(longest, first);
@@ -216,68 +237,56 @@ impl<'a> ListAppend<'a> {
         self.versions(key, &order, &appends);
     }
 
-    /// What one list shows by itself.
-    fn single(&mut self, read: Read, readers: &[Read]) {
-        let items = self.items(read.list);
-        let mut sorted = items.to_vec();
+    fn duplicates(&mut self, read: Read) {
+        let mut sorted = self.items(read.list).to_vec();
         sorted.sort_unstable();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            let why = format!(
-                "{} of {} shows {} twice",
-                self.show(read.list),
-                self.show_key(read.key),
-                self.show(pair[0])
-            );
+            let (list, twice) = (self.show(read.list), self.show(pair[0]));
+            let why = format!("{list} of {} shows {twice} twice", self.show_key(read.key));
             let operations = vec![self.operation(read.transaction)];
             self.found.note(Direct::DuplicateElements, || Witness { why, operations });
         }
-        let mut aborted: Option<(Datum, u32)> = None;
-        for &element in items {
+    }
+
+    /// Elements of a list that were never committed, and what was committed on top of them.
+    fn aborted(&mut self, read: Read) {
+        let mut below: Option<(Datum, u32)> = None;
+        for &element in self.items(read.list) {
             let Some(&Writer { transaction, .. }) = self.writers.get(&(read.key, element)) else {
-                let why = format!(
-                    "it read {} in {}, and nobody appended that",
-                    self.show(element),
-                    self.show_key(read.key)
-                );
+                let (element, key) = (self.show(element), self.show_key(read.key));
+                let why = format!("it read {element} in {key}, and nobody appended that");
                 let operations = vec![self.operation(read.transaction)];
                 self.found.note(Direct::UnwrittenRead, || Witness { why, operations });
                 continue;
             };
             if self.is_aborted(transaction) {
-                let why = format!(
-                    "it read {} in {}, and that append failed",
-                    self.show(element),
-                    self.show_key(read.key)
-                );
+                let (shown, key) = (self.show(element), self.show_key(read.key));
+                let why = format!("it read {shown} in {key}, and that append failed");
                 let operations = vec![self.operation(transaction), self.operation(read.transaction)];
                 self.found.note(Direct::G1a, || Witness { why, operations });
-                aborted = Some((element, transaction));
-            } else if let Some((failed, by)) = aborted.take() {
-                let why = format!(
-                    "{} was committed to {} on top of {}, and that append failed",
-                    self.show(element),
-                    self.show_key(read.key),
-                    self.show(failed)
-                );
+                below = Some((element, transaction));
+            } else if let Some((failed, by)) = below.take() {
+                let [element, failed] = [element, failed].map(|element| self.show(element));
+                let key = self.show_key(read.key);
+                let why =
+                    format!("{element} was committed to {key} on top of {failed}, and that append failed");
                 let operations = vec![self.operation(by), self.operation(transaction)];
                 self.found.note(Direct::DirtyUpdate, || Witness { why, operations });
             }
         }
-        let Some((&last, writer)) =
-            items.last().and_then(|last| Some((last, self.writers.get(&(read.key, *last))?)))
+    }
+
+    /// Readers of a list that ends in what its writer did not leave there.
+    fn intermediate(&mut self, read: Read, readers: &[Read]) {
+        let Some(&last) = self.items(read.list).last() else { return };
+        let Some(&writer) = self.writers.get(&(read.key, last)).filter(|writer| writer.is_intermediate)
         else {
             return;
         };
-        let writer = *writer;
-        for reader in
-            readers.iter().filter(|reader| writer.is_intermediate && reader.transaction != writer.transaction)
-        {
-            let why = format!(
-                "{} of {} ends in {}, after which its writer appended more",
-                self.show(read.list),
-                self.show_key(read.key),
-                self.show(last)
-            );
+        for reader in readers.iter().filter(|reader| reader.transaction != writer.transaction) {
+            let (list, last) = (self.show(read.list), self.show(last));
+            let key = self.show_key(read.key);
+            let why = format!("{list} of {key} ends in {last}, after which its writer appended more");
             let operations = vec![self.operation(writer.transaction), self.operation(reader.transaction)];
             self.found.note(Direct::G1b, || Witness { why, operations });
         }

@@ -133,13 +133,14 @@ impl Registers<'_> {
                 Step::Read(of, value) | Step::Write(of, value) if of == key => Some(value),
                 _ => None,
             });
-            let operations = vec![self.operation(transaction)];
+            let operations = || vec![self.operation(transaction)];
             if steps[place + 1..].contains(&Step::Write(key, value)) {
                 let why = format!(
                     "it read {} of {}, and writes that only afterwards",
                     self.show(value),
                     self.show_key(key)
                 );
+                let operations = operations();
                 self.found.note(Direct::FutureRead, || Witness { why, operations });
                 continue;
             }
@@ -152,6 +153,7 @@ impl Registers<'_> {
                         self.show_key(key),
                         self.show(known)
                     );
+                    let operations = operations();
                     self.found.note(Direct::Internal, || Witness { why, operations });
                 }
                 Some(_) => {}
@@ -263,27 +265,24 @@ impl Registers<'_> {
             return;
         };
         let from = writer.transaction;
+        let failed = self.transactions.all[from as usize].outcome == Outcome::Fail;
         for read in of_value.iter().filter(|read| read.transaction != from) {
-            let operations = vec![self.operation(from), self.operation(read.transaction)];
-            let (shown, of) = (self.show(value), self.show_key(key));
-            if self.transactions.all[from as usize].outcome == Outcome::Fail {
-                let why = format!("it read {shown} of {of}, and that write failed");
-                self.found.note(Direct::G1a, || Witness { why, operations });
-                continue;
+            if failed || writer.is_intermediate {
+                let (shown, of) = (self.show(value), self.show_key(key));
+                let (kind, what) = if failed {
+                    (Direct::G1a, "and that write failed")
+                } else {
+                    (Direct::G1b, "which its writer overwrote itself")
+                };
+                let why = format!("it read {shown} of {of}, {what}");
+                let operations = vec![self.operation(from), self.operation(read.transaction)];
+                self.found.note(kind, || Witness { why, operations });
             }
-            if writer.is_intermediate {
-                let why = format!("it read {shown} of {of}, which its writer overwrote itself");
-                self.found.note(Direct::G1b, || Witness { why, operations });
+            if !failed {
+                let to = read.transaction;
+                let relation = Relation::WriteRead;
+                self.found.push(Edge { from, to, relation, key, before: value, after: value });
             }
-            let to = read.transaction;
-            self.found.push(Edge {
-                from,
-                to,
-                relation: Relation::WriteRead,
-                key,
-                before: value,
-                after: value,
-            });
         }
     }
 
