@@ -1,5 +1,5 @@
 //! How long the checkers of linearizability and of transactions take: `cargo bench -p quarrel-workloads --bench
-//! recorded [NAME]`.
+//! orders [NAME]`.
 //!
 //! Prints wall time, best of a few; histories are generated, reading them is timed apart. With `QUARREL_CORPUS` also
 //! the files of that corpus, best of twenty each.
