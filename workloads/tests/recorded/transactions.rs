@@ -193,8 +193,8 @@ fn a_cycle_is_told_edge_by_edge() {
     let findings = judge("list-append", "serializable", &history);
     assert_eq!(
         findings.anomalies[0].witnesses[0].why,
-        "T1 comes before T2, because T1 read x as empty, to which T2 appended 1.\n\
-         T2 comes before T1, because T2 read y as empty, to which T1 appended 1.\n\
+        "T1 comes before T2, because T1 read key x as empty, to which T2 appended 1.\n\
+         T2 comes before T1, because T2 read key y as empty, to which T1 appended 1.\n\
          Each would have to come before itself: T1 -rw-> T2 -rw-> T1"
     );
     assert_eq!(findings.anomalies[0].witnesses[0].operations, [0, 1]);
@@ -206,9 +206,9 @@ fn what_cannot_be_judged_says_what_was_expected() {
         (
             "list-append",
             &["0 0-1 ok [:append x 1]", "1 2-3 ok [:append x 1]"][..],
-            "appended to x a second time",
+            "appended to key x a second time",
         ),
-        ("rw-register", &["0 0-1 ok [:w x 1]", "1 2-3 info [:w x 1]"], "written to x a second time"),
+        ("rw-register", &["0 0-1 ok [:w x 1]", "1 2-3 info [:w x 1]"], "written to key x a second time"),
         ("rw-register", &["0 0-1 ok [:append x 1]"], "expected a transaction such as `[[:w x 1] [:r x 1]]`"),
         (
             "list-append",
@@ -544,6 +544,41 @@ proptest! {
             let (one, other) =
                 (judge("list-append", model, &recorded(&small)), judge("list-append", model, &recorded(&moved)));
             prop_assert_eq!(one.verdict == Verdict::Fail, other.verdict == Verdict::Fail, "{}", model);
+        }
+    }
+
+    #[test]
+    fn strange_values_are_refused_or_judged_and_nothing_panics(
+        events in prop::collection::vec((0_u32..3, 0_usize..4, 0_usize..12, 0_usize..12), 1..25),
+    ) {
+        const VALUES: [&str; 12] = [
+            "nil", "7", "\"a\"", "[]", "[1 2]", "[[:r 1 nil]]", "[[:append 1 2] [:r 1 [2]]]", "[[:w 1 nil] [:r 1 nil]]",
+            "[[:r 1 [1 1 nil]]]", "#{1}", "{:a 1}", "[[:append [1] {:b 2}] [:r [1] [{:b 2}]]]",
+        ];
+        const FUNCTIONS: [&str; 12] = [
+            "txn", "txn", "txn", "read", "write", "cas", "append", "get", "put", "acquire", "release", "other",
+        ];
+        let mut open = [None; 3];
+        let mut edn = String::new();
+        for (process, kind, function, value) in events {
+            let open = &mut open[process as usize];
+            let (kind, function) = match *open {
+                None => ("invoke", function),
+                Some(function) => (["ok", "fail", "info", "ok"][kind], function),
+            };
+            *open = (kind == "invoke").then_some(function);
+            let (f, value) = (FUNCTIONS[function], VALUES[value]);
+            let _ = writeln!(edn, "{{:process {process}, :type :{kind}, :f :{f}, :value {value}}}");
+        }
+        let history = parsed(&edn);
+        for checker in ["linearizable", "list-append", "rw-register"] {
+            let checker = standalone::find(checker).expect("it is registered");
+            for model in checker.models() {
+                match checker.check(&history, &Options { model: Some(model), ..Options::DEFAULT }) {
+                    Ok(findings) => prop_assert_eq!(findings.verdict == Verdict::Fail, !findings.anomalies.is_empty()),
+                    Err(unfit) => prop_assert!(unfit.to_string().contains("expected") || unfit.to_string().contains("write down")),
+                }
+            }
         }
     }
 }

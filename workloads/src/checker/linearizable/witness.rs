@@ -15,8 +15,8 @@ const FLOOR: u64 = 4_000;
 
 /// The operations that cannot be ordered, as indices of `input`, ascending.
 ///
-/// What returned up to the event `until` cannot be ordered. What `budget` says was spent is what it cost to find out: the witness costs no more again, and is larger than
-/// need be if that is too little.
+/// What returned up to the event `until` cannot be ordered. The witness costs no more steps again than `budget` says were
+/// spent to find that out, and is larger than need be if that is too little.
 pub(super) fn smallest(
     specification: &mut impl Specification,
     input: &[Step],

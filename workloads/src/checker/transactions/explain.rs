@@ -40,7 +40,7 @@ const fn short(relation: Relation) -> &'static str {
 
 fn reason(transactions: &Transactions<'_>, writes: Writes, edge: &Edge, from: usize, to: usize) -> String {
     let show = |datum| transactions.history.values.show(datum);
-    let key = || show(transactions.keys[edge.key as usize]);
+    let key = || format!("key {}", show(transactions.keys[edge.key as usize]));
     let (before, after) = (edge.before, edge.after);
     match (edge.relation, writes) {
         (Relation::WriteWrite, Writes::Append) => {

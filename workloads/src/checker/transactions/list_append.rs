@@ -89,7 +89,7 @@ impl<'a> ListAppend<'a> {
         let key = self.transactions.keys[key as usize];
         Unfit {
             event: Some(self.transactions.all[at].invoked),
-            what: format!("{} is appended to {} a second time", values.show(element), values.show(key)),
+            what: format!("{} is appended to key {} a second time", values.show(element), values.show(key)),
             expected: "every element is appended to a key once, so that a read tells who wrote what"
                 .to_owned(),
         }
@@ -140,7 +140,7 @@ impl<'a> ListAppend<'a> {
     }
 
     fn show_key(&self, key: u32) -> String {
-        self.show(self.transactions.keys[key as usize])
+        format!("key {}", self.show(self.transactions.keys[key as usize]))
     }
 
     /// Whether a transaction sees its own reads and appends.
@@ -158,7 +158,7 @@ impl<'a> ListAppend<'a> {
                     let values = &self.transactions.history.values;
                     let (list, element) = (values.show(list), values.show(element));
                     let key = values.show(self.transactions.keys[key as usize]);
-                    let why = format!("it read {list} of {key}, and appends {element} only afterwards");
+                    let why = format!("it read {list} of key {key}, and appends {element} only afterwards");
                     Witness { why, operations: vec![self.transactions.all[at].operation as usize] }
                 });
                 continue;

@@ -98,7 +98,7 @@ impl Registers<'_> {
                     return Err(Unfit {
                         event: Some(transaction.invoked),
                         what: format!(
-                            "{} is written to {} a second time",
+                            "{} is written to key {} a second time",
                             values.show(value),
                             values.show(key)
                         ),
@@ -120,7 +120,7 @@ impl Registers<'_> {
     }
 
     fn show_key(&self, key: u32) -> String {
-        self.show(self.transactions.keys[key as usize])
+        format!("key {}", self.show(self.transactions.keys[key as usize]))
     }
 
     /// What a transaction shows by itself; its external reads are noted.
