@@ -9,9 +9,12 @@ pub mod counter;
 pub mod deletes;
 pub mod finals;
 pub mod ledger;
+pub mod linearizable;
 mod open;
 pub mod set;
 pub mod standalone;
+mod table;
+pub mod transactions;
 
 pub use open::{Invocation, OpenOperations};
 

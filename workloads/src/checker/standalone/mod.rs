@@ -23,6 +23,9 @@ use std::{collections::BTreeMap, fmt};
 
 /// All stand-alone checkers, in the order in which they are listed.
 pub static CHECKERS: &[&dyn StandaloneChecker] = &[
+    &super::linearizable::Linearizable,
+    &super::transactions::ListAppend,
+    &super::transactions::RwRegister,
     &sessions::Sessions,
     &causal::Causal,
     &ledger::Ledger,

@@ -1,0 +1,116 @@
+//! Registers whose written values are unique: zones (Gibbons and Korach, "Testing shared memories", 1997).
+//!
+//! A value's cluster is its write and all reads of it. From the first return to the last call of a cluster the
+//! register must hold its value the whole time (a forward zone); a cluster whose operations all overlap needs only one
+//! moment between its last call and its first return (a backward zone). An order exists exactly if forward zones do
+//! not overlap, and no backward zone lies inside a forward one. `O(n log n)` for any number of values.
+
+use std::ops::Range;
+
+/// A read or a write of one register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Access {
+    /// Its place in the history.
+    pub(super) index: u32,
+    /// The value; zero is the initial one.
+    pub(super) value: u64,
+    /// Whether it wrote the value.
+    pub(super) is_write: bool,
+    /// The event of its call.
+    pub(super) call: u32,
+    /// The event of its return; the greatest number if it never returned.
+    pub(super) ret: u32,
+}
+
+/// Why there is no order: indices of the operations that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Contradiction {
+    /// A read returned what nobody wrote.
+    NeverWritten(u32),
+    /// The read returned before the write was called.
+    BeforeItsWrite {
+        /// The read.
+        read: u32,
+        /// The write.
+        write: u32,
+    },
+    /// The register would have to hold the value of the first pair all the time from the first to the second of them,
+    /// and the one of the second pair too within that time.
+    Interleaved([u32; 4]),
+}
+
+/// A stretch of time that belongs to one value.
+#[derive(Debug, Clone, Copy)]
+struct Zone {
+    from: i64,
+    to: i64,
+    /// The operation that returned first, and the one that was called last.
+    first: u32,
+    last: u32,
+}
+
+/// Whether the values are unique as this algorithm needs them: no value is written twice, none is the initial one.
+/// Sorts by value, the write first.
+pub(super) fn are_unique(accesses: &mut [Access]) -> bool {
+    accesses.sort_unstable_by_key(|access| (access.value, !access.is_write, access.call));
+    accesses.iter().all(|access| !access.is_write || access.value != 0)
+        && accesses.windows(2).all(|pair| pair[0].value != pair[1].value || !pair[1].is_write)
+}
+
+/// Looks for a contradiction in what [`are_unique`] has sorted.
+pub(super) fn contradiction(accesses: &[Access]) -> Option<Contradiction> {
+    let (mut forward, mut backward) = (Vec::new(), Vec::new());
+    for cluster in accesses.chunk_by(|a, b| a.value == b.value) {
+        match zone(cluster) {
+            Err(contradiction) => return Some(contradiction),
+            Ok(None) => {}
+            Ok(Some(zone)) if zone.from < zone.to => forward.push(zone),
+            Ok(Some(zone)) => backward.push(zone),
+        }
+    }
+    forward.sort_unstable_by_key(|zone| zone.from);
+    if let Some(pair) = forward.windows(2).find(|pair| pair[1].from < pair[0].to) {
+        return Some(interleaved(pair[0], pair[1]));
+    }
+    backward.iter().find_map(|inner| {
+        // From here the bounds are the other way round: the last call is the lower one.
+        let moments: Range<i64> = inner.to..inner.from;
+        let before = forward.partition_point(|outer| outer.from < moments.start);
+        let outer = *forward[..before].last()?;
+        (moments.end < outer.to).then(|| interleaved(outer, *inner))
+    })
+}
+
+const fn interleaved(outer: Zone, inner: Zone) -> Contradiction {
+    Contradiction::Interleaved([outer.first, outer.last, inner.first, inner.last])
+}
+
+/// From the first return to the last call of a cluster. None if nobody can have seen it.
+fn zone(cluster: &[Access]) -> Result<Option<Zone>, Contradiction> {
+    let head = cluster[0];
+    let is_initial = head.value == 0;
+    if !head.is_write && !is_initial {
+        return Err(Contradiction::NeverWritten(head.index));
+    }
+    if let Some(read) = cluster[1..].iter().find(|read| head.is_write && read.ret < head.call) {
+        return Err(Contradiction::BeforeItsWrite { read: read.index, write: head.index });
+    }
+    if cluster.len() == 1 && head.is_write && head.ret == u32::MAX {
+        return Ok(None);
+    }
+    let mut zone =
+        Zone { from: i64::from(head.ret), to: i64::from(head.call), first: head.index, last: head.index };
+    for access in &cluster[1..] {
+        if i64::from(access.ret) < zone.from {
+            (zone.from, zone.first) = (i64::from(access.ret), access.index);
+        }
+        if i64::from(access.call) > zone.to {
+            (zone.to, zone.last) = (i64::from(access.call), access.index);
+        }
+    }
+    if is_initial {
+        // The initial value was written before everything.
+        (zone.from, zone.first) = (-1, zone.last);
+    }
+    Ok(Some(zone))
+}
