@@ -5,6 +5,7 @@ mod completions;
 mod doctor;
 mod node;
 mod options;
+mod report;
 mod run;
 mod runs;
 mod scenarios;
@@ -45,6 +46,7 @@ struct Cli {
 enum Verb {
     Run(Box<run::Arguments>),
     Check(check::Arguments),
+    Report(report::Arguments),
     Runs(runs::Arguments),
     Scenarios(scenarios::Arguments),
     Doctor(doctor::Arguments),
@@ -78,6 +80,7 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
             run::run(&arguments, world)
         }
         Verb::Check(arguments) => check::check(&arguments, world),
+        Verb::Report(arguments) => report::report(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),
         Verb::Scenarios(arguments) => scenarios::scenarios(&arguments, world),
         Verb::Doctor(arguments) => doctor::doctor(&arguments, world),

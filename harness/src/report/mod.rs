@@ -5,11 +5,13 @@
 
 mod figures;
 mod github;
+pub mod html;
 mod json;
 mod judged;
 mod junit;
 mod markdown;
 mod paint;
+mod recorded;
 mod summary;
 mod table;
 mod text;
@@ -24,6 +26,7 @@ pub use judged::Circumstances;
 pub use junit::Junit;
 pub use markdown::{MAX_BYTES as MARKDOWN_MAX_BYTES, Markdown};
 pub use paint::Paint;
+pub use recorded::RecordedError;
 pub use summary::{Found, Latencies, Mark, Operations, Property, Summary};
 pub use table::Table;
 pub use text::Text;
