@@ -99,8 +99,8 @@ fn in_plain_words(view: &View<'_>, entry: &Entry) -> Option<String> {
              acknowledged. In the end the older {won} stands and {lost} is gone."
         ),
         Fate::ConcurrentDiscard => format!(
-            "{lost} and {won} were made at the same time, neither knowing of the other. Both were acknowledged; \
-             only {won} stayed."
+            "{leader} took {lost} and {by} took {won}, neither knowing of the other's write. Both were \
+             acknowledged; only {won} stayed."
         ),
         _ => return None,
     };

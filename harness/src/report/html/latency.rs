@@ -166,7 +166,7 @@ fn percentiles(page: &mut Markup, view: &View<'_>) {
     if most < FEWEST {
         return;
     }
-    let nines = f64::from(u32::try_from(most).unwrap_or(u32::MAX)).log10().ceil().clamp(2.0, 5.0);
+    let nines = f64::from(u32::try_from(most).unwrap_or(u32::MAX)).log10().clamp(2.0, 5.0);
     let x = Scale::linear((0.0, nines), (chart::LEFT, chart::RIGHT));
     let (top, bottom) = (8.0, 208.0);
     let slowest = kinds.iter().map(|(_, _, sorted)| sorted.at(1.0)).fold(1e-3, f64::max);
