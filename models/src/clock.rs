@@ -25,6 +25,11 @@ pub struct Stamp {
     pub logical: u32,
 }
 
+impl Stamp {
+    /// The stamp of a version whose time was forgotten: it is older than any other.
+    pub const UNKNOWN: Self = Self { time_us: i64::MIN, logical: 0 };
+}
+
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} us", self.time_us)?;

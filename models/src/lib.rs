@@ -15,6 +15,7 @@ extern crate std;
 #[cfg(feature = "check")]
 pub mod check;
 pub mod clock;
+pub mod diagram;
 pub mod fate;
 pub mod fault;
 pub mod handler;
@@ -28,3 +29,4 @@ pub mod strategy;
 pub mod topology;
 pub mod value;
 pub mod version;
+pub mod witness;

@@ -213,6 +213,18 @@ pub enum RoutedBody {
     },
 }
 
+impl RoutedBody {
+    /// The write that it carries or speaks of, if it does.
+    #[must_use]
+    pub const fn write(&self) -> Option<WriteId> {
+        match self {
+            Self::Forward { request, .. } => request.write,
+            Self::ForwardReply { write, .. } => *write,
+            Self::HomeRequest { .. } | Self::HomeGrant { .. } | Self::HomeMoved { .. } => None,
+        }
+    }
+}
+
 /// A record of a replica's own write-ahead log. Replaying all of them rebuilds the replica.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Record {
@@ -232,6 +244,10 @@ pub enum Record {
     /// No position up to this one is free after a restart: a leader that may lose the tail of its log must not give a
     /// position away twice. The shell makes this record durable at once, whatever it does with the others.
     Reserve(LogPosition),
+    /// All tombstones were forgotten.
+    Collect,
+    /// The conflict metadata of all versions were forgotten.
+    Forget,
 }
 
 /// What a replica is told.
@@ -265,6 +281,12 @@ pub enum Input {
     Flush,
     /// Time has passed.
     Tick,
+    /// Forget all tombstones, as a purge job does, whatever the peers have seen: records of which nothing but deleted
+    /// versions is held. An older write that arrives later finds no record, and nothing to lose to.
+    Collect,
+    /// Forget the conflict metadata of all versions held, as when rows are reloaded or their history is purged: they
+    /// are older than any other and knew of nothing. Values, identities and positions stay.
+    Forget,
 }
 
 /// What a replica wants done. The order matters: what a `Persist` holds must be as durable as the node promises before
@@ -340,5 +362,19 @@ pub enum TraceEvent {
         after: LogPosition,
         /// Entries up to this position are gone.
         kept_after: LogPosition,
+    },
+    /// A tombstone was forgotten.
+    Collected {
+        /// The record.
+        key: Key,
+        /// The deletion.
+        write: WriteId,
+        /// Where it entered the cluster.
+        dot: Dot,
+    },
+    /// The conflict metadata of the versions held were forgotten.
+    Forgot {
+        /// The number of records whose metadata are gone.
+        records: u64,
     },
 }

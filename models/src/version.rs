@@ -144,6 +144,20 @@ impl Version {
     pub fn is_concurrent_with(&self, other: &Self) -> bool {
         !self.knew(other) && !other.knew(self)
     }
+
+    /// Forgets the metadata by which conflicts are detected and decided, as when a row is frozen, reloaded or its
+    /// history purged: the version is older than any other ([`Stamp::UNKNOWN`]) and knew of nothing. What comes later
+    /// may still know of it, by its dot.
+    pub fn forget(&mut self) {
+        self.stamp = Stamp::UNKNOWN;
+        self.context = VersionVector::new();
+    }
+
+    /// Whether the version's metadata were forgotten.
+    #[must_use]
+    pub fn is_forgotten(&self) -> bool {
+        self.stamp == Stamp::UNKNOWN
+    }
 }
 
 /// Versions side by side; nearly always one.
@@ -176,6 +190,13 @@ impl Cell {
             Some(merged) => merged.as_ref(),
             None => self.versions.first().and_then(|version| version.value.as_ref()),
         }
+    }
+
+    /// Whether nothing is left but tombstones.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.merged.as_ref().is_none_or(Option::is_none)
+            && self.versions.iter().all(|held| held.value.is_none())
     }
 
     /// What a client that has read this cell knows of the record: its versions and all that they knew.

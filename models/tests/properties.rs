@@ -14,7 +14,7 @@ use proptest::{
 use quarrel_models::{
     handler::Handler,
     id::{ClientId, Dot, LinkId, ReplicaId, WriteId},
-    message::TraceEvent,
+    message::{Input, TraceEvent},
     operation::{KeyedOperation, Operation},
     replica::{Config, Replica},
     session::{Outcome, SessionInput},
@@ -90,6 +90,14 @@ enum Action {
     Wait {
         ms: u64,
     },
+    /// A purge job forgets all tombstones. Only where the run allows it.
+    Collect {
+        replica: usize,
+    },
+    /// Conflict metadata are lost. Only where the run allows it.
+    Forget {
+        replica: usize,
+    },
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
@@ -112,7 +120,9 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => replica.clone().prop_map(|replica| Action::CrashOnPersist { replica }),
         2 => replica.clone().prop_map(|replica| Action::Restart { replica }),
         1 => (replica.clone(), 1..4_usize).prop_map(|(replica, records)| Action::Lose { replica, records }),
-        1 => (replica, -50..50_i64).prop_map(|(replica, offset_ms)| Action::Clock { replica, offset_ms }),
+        1 => (replica.clone(), -50..50_i64).prop_map(|(replica, offset_ms)| Action::Clock { replica, offset_ms }),
+        1 => replica.clone().prop_map(|replica| Action::Collect { replica }),
+        1 => replica.prop_map(|replica| Action::Forget { replica }),
         3 => (0..150_u64).prop_map(|ms| Action::Wait { ms }),
     ]
 }
@@ -191,6 +201,7 @@ struct Run {
     /// Only one client ever writes a record.
     single_writers: bool,
     loses_tails: bool,
+    forgets: bool,
     /// The write at each dot, as its leader named it.
     dots: BTreeMap<Dot, WriteId>,
     reused: Option<Dot>,
@@ -212,6 +223,7 @@ impl Run {
             unknown: Vec::new(),
             single_writers: false,
             loses_tails: false,
+            forgets: false,
             dots: BTreeMap::new(),
             reused: None,
             unique: 0,
@@ -305,6 +317,13 @@ impl Run {
                 self.rig.offsets_us[replica.index()] = offset_ms * 1000;
             }
             Action::Wait { ms } => self.rig.wait(ms * 1000),
+            Action::Collect { replica } if self.forgets => {
+                self.rig.step(self.replica(replica), Input::Collect);
+            }
+            Action::Forget { replica } if self.forgets => {
+                self.rig.step(self.replica(replica), Input::Forget);
+            }
+            Action::Collect { .. } | Action::Forget { .. } => {}
         }
         self.listen();
     }
@@ -564,6 +583,7 @@ proptest! {
     #[test]
     fn a_replica_comes_back_as_it_was(shape in any_shape(), (rule, handler) in any_rule(), schedule in any_schedule()) {
         let mut run = Run::new(shape, rule, handler);
+        run.forgets = true;
         for action in &schedule.0 {
             run.play(action);
             run.check_recovery()?;

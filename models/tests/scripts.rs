@@ -8,7 +8,7 @@ mod rig;
 
 use quarrel_models::{
     id::{ClientId, LinkId, ReplicaId},
-    message::{Message, Parents, RoutedBody, TraceEvent},
+    message::{Input, Message, Parents, RoutedBody, TraceEvent},
     operation::{KeyedOperation, Operation},
     replica::Config,
     session::{Outcome, SessionInput},
@@ -171,6 +171,8 @@ impl Script {
             ["crash", replica] => rig.crash(replica.parse().ok()?),
             ["crash", replica, "on-persist"] => rig.crash_on_persist(replica.parse().ok()?),
             ["restart", replica] => rig.restart(replica.parse().ok()?),
+            ["collect", replica] => rig.step(replica.parse().ok()?, Input::Collect),
+            ["forget", replica] => rig.step(replica.parse().ok()?, Input::Forget),
             ["lose", replica, records] => rig.lose_tail(replica.parse().ok()?, records.parse().ok()?),
             // Clients.
             ["relocate", client, to, token] => {
@@ -337,6 +339,8 @@ fn describe_trace(trace: &TraceEvent) -> String {
         TraceEvent::Truncated { link, origin, after, kept_after } => {
             format!("cannot resume {link}: {origin} after {after} asked, kept after {kept_after}")
         }
+        TraceEvent::Collected { key, write, .. } => format!("forgets that {write} deleted {key}"),
+        TraceEvent::Forgot { records } => format!("forgets metadata, records: {records}"),
     }
 }
 

@@ -17,8 +17,27 @@ use alloc::{borrow::Cow, collections::VecDeque, vec, vec::Vec};
 /// The fates of all acknowledged writes, by slot. Meaningful in a quiescent state.
 #[must_use]
 pub fn fates(world: &World, state: &State) -> Vec<(usize, Fate)> {
+    fates_and_winners(world, state).into_iter().map(|(slot, met)| (slot, met.fate)).collect()
+}
+
+/// The fates, and the slots of the writes that won.
+pub(super) fn fates_and_winners(world: &World, state: &State) -> Vec<(usize, Met)> {
     let judge = Judge { world, state };
     state.acknowledged().map(|(slot, _)| (slot, judge.fate(slot))).collect()
+}
+
+/// What a write met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Met {
+    pub(super) fate: Fate,
+    /// The write that won over it, if one did.
+    pub(super) winner: Option<usize>,
+}
+
+impl Met {
+    const fn without_winner(fate: Fate) -> Self {
+        Self { fate, winner: None }
+    }
 }
 
 /// What a reader of this replica gets of the record.
@@ -35,25 +54,27 @@ fn severity(fate: Fate) -> usize {
     Fate::ALL.iter().position(|&other| other == fate).unwrap_or(Fate::ALL.len())
 }
 
+const VANISHED: Met = Met::without_winner(Fate::Vanished);
+
 struct Judge<'a> {
     world: &'a World,
     state: &'a State,
 }
 
 impl Judge<'_> {
-    fn fate(&self, slot: usize) -> Fate {
+    fn fate(&self, slot: usize) -> Met {
         let live = || self.state.live();
         let showing = live().filter(|replica| self.shows(replica, slot)).count();
         if showing == live().count() {
-            return Fate::Visible;
+            return Met::without_winner(Fate::Visible);
         }
         if showing > 0 {
-            return Fate::Partial;
+            return Met::without_winner(Fate::Partial);
         }
         let lost = |replica| {
             if self.replaces() { self.lost_record(slot, replica) } else { self.lost_effect(slot, replica) }
         };
-        let worst = live().map(lost).max_by_key(|&fate| severity(fate)).unwrap_or(Fate::Vanished);
+        let worst = live().map(lost).max_by_key(|met| severity(met.fate)).unwrap_or(VANISHED);
         self.beyond_conflict(slot, worst)
     }
 
@@ -108,8 +129,8 @@ impl Judge<'_> {
         }
     }
 
-    fn against(&self, loser: usize, winner: usize) -> Fate {
-        fate_of_loser(self.relation(loser, winner))
+    fn against(&self, loser: usize, winner: usize) -> Met {
+        Met { fate: fate_of_loser(self.relation(loser, winner)), winner: Some(winner) }
     }
 
     fn held(&self, replica: &Replica) -> Vec<usize> {
@@ -117,7 +138,7 @@ impl Judge<'_> {
     }
 
     /// A write of the whole record that this replica does not show.
-    fn lost_record(&self, slot: usize, replica: &Replica) -> Fate {
+    fn lost_record(&self, slot: usize, replica: &Replica) -> Met {
         let others: Vec<usize> = self.held(replica).into_iter().filter(|&other| other != slot).collect();
         let mut winners: Vec<usize> =
             others.iter().copied().filter(|&other| self.shows(replica, other)).collect();
@@ -133,11 +154,11 @@ impl Judge<'_> {
             return self.against(slot, winner);
         }
         let fates = winners.into_iter().map(|winner| self.against(slot, winner));
-        fates.max_by_key(|&fate| severity(fate)).unwrap_or(Fate::Vanished)
+        fates.max_by_key(|met| severity(met.fate)).unwrap_or(VANISHED)
     }
 
     /// An effect that this replica does not show.
-    fn lost_effect(&self, slot: usize, replica: &Replica) -> Fate {
+    fn lost_effect(&self, slot: usize, replica: &Replica) -> Met {
         let line = Line::of(self, &self.held(replica));
         if line.toward[slot].is_some() {
             return self.lost_on_the_line(slot, &line);
@@ -157,7 +178,7 @@ impl Judge<'_> {
                 None => open.extend(self.parents(ancestor)),
             }
         }
-        line.root.map_or(Fate::Vanished, |root| self.against(slot, root))
+        line.root.map_or(VANISHED, |root| self.against(slot, root))
     }
 
     fn made_on(&self, write: usize, other: usize) -> bool {
@@ -167,13 +188,15 @@ impl Judge<'_> {
 
     /// The final value was built on it, and yet lacks its effect: it was dropped where versions were made one, or
     /// nobody knows where.
-    fn lost_on_the_line(&self, slot: usize, line: &Line) -> Fate {
+    fn lost_on_the_line(&self, slot: usize, line: &Line) -> Met {
         let mut side = slot;
         while let Some(next) = line.toward[side].filter(|&next| next != side) {
             let parents = self.parents(next);
             if parents.len() > 1 {
                 return match parents.into_iter().find(|&other| other != side) {
-                    Some(winner) if !self.relation(slot, winner).keeps => Fate::ConcurrentDiscard,
+                    Some(winner) if !self.relation(slot, winner).keeps => {
+                        Met { fate: Fate::ConcurrentDiscard, winner: Some(winner) }
+                    }
                     Some(winner) => self.against(slot, winner),
                     None => self.against(slot, next),
                 };
@@ -193,7 +216,7 @@ impl Judge<'_> {
             }
             next(slot)
         };
-        beside.or_else(copy).map_or(Fate::Vanished, |winner| self.against(slot, winner))
+        beside.or_else(copy).map_or(VANISHED, |winner| self.against(slot, winner))
     }
 
     /// The writes that a write was executed on, as its acknowledgement told.
@@ -203,17 +226,17 @@ impl Judge<'_> {
     }
 
     /// What no conflict explains: the write is on a dead replica, or nowhere.
-    fn beyond_conflict(&self, slot: usize, fate: Fate) -> Fate {
-        let Some(dot) = self.dot(slot).filter(|_| fate.is_loss()) else { return fate };
+    fn beyond_conflict(&self, slot: usize, met: Met) -> Met {
+        let Some(dot) = self.dot(slot).filter(|_| met.fate.is_loss()) else { return met };
         if self.state.gone().any(|replica| self.shows(replica, slot)) {
-            return Fate::Stranded;
+            return Met::without_winner(Fate::Stranded);
         }
         let reached = self.state.live().any(|replica| replica.applied().covers(dot));
         if reached {
-            return fate;
+            return met;
         }
         let gone = self.state.gone().any(|replica| replica.id() == dot.origin);
-        if gone { Fate::Stranded } else { Fate::Vanished }
+        Met::without_winner(if gone { Fate::Stranded } else { Fate::Vanished })
     }
 }
 

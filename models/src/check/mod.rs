@@ -5,9 +5,10 @@
 //! proven or refuted is the code that the live cluster runs. [`check`] asks one [`Property`] of it.
 //!
 //! The rooms: `scope` how small the world is, `state` one moment of it and its canonical form, `action` what may
-//! happen next, `world` what then does happen, `view` what there is to see of a state, `fates` the ledger in small, `property` what is asked, `facade` the
-//! search, `matrix` all strategies side by side. Only `facade` knows stateright. Time does not pass but with writes,
-//! nothing is random, and no float, hash-map order or wall clock decides anything, except the deadline of a search.
+//! happen next, `world` what then does happen, `view` what there is to see of a state, `fates` the ledger in small,
+//! `property` what is asked, `facade` the search, `witness` paths in the form of every arena, `matrix` all strategies
+//! side by side. Only `facade` knows stateright. Time does not pass but with writes, nothing is random, and no float,
+//! hash-map order or wall clock decides anything, except the deadline of a search.
 
 mod action;
 mod facade;
@@ -17,6 +18,7 @@ mod property;
 mod scope;
 mod state;
 mod view;
+mod witness;
 mod world;
 
 pub use action::Action;
@@ -25,4 +27,5 @@ pub use fates::fates;
 pub use property::{Judgement, Property};
 pub use scope::{Acknowledgements, Faults, Scope, ScopeError, Workload};
 pub use state::{Issued, IssuedState, Phase, State};
+pub use witness::{found, path, witness};
 pub use world::World;

@@ -5,7 +5,7 @@ use super::{
     world::World,
 };
 use crate::{
-    id::{ClientId, LinkId, ReplicaId},
+    id::{ClientId, LinkId, ReplicaId, WriteId},
     message::{Message, Request},
     replica::Replica,
 };
@@ -56,6 +56,14 @@ impl World {
     pub fn calls(&self, state: &State, client: ClientId) -> Vec<(ReplicaId, Request)> {
         let calls = &state.clients[client.0 as usize].calls;
         calls.iter().map(|call| (call.at, call.request.clone())).collect()
+    }
+
+    /// The name of a slot's write.
+    #[must_use]
+    pub fn write_of(&self, slot: usize) -> WriteId {
+        let writes = usize::from(self.scope().writes);
+        #[expect(clippy::cast_possible_truncation, reason = "slots are below 16")]
+        WriteId { client: ClientId((slot / writes) as u32), sequence: (slot % writes + 1) as u32 }
     }
 
     /// The true time, microseconds: what a clock shows that nobody has set off.

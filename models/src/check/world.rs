@@ -14,18 +14,13 @@ use crate::{
     session::{Outcome, Session, SessionInput, SessionOutput, SessionOutputs},
     topology::Graph,
     value::Key,
+    witness::{BEGINNING_US, TICK_US},
 };
 use alloc::{sync::Arc, vec, vec::Vec};
 use smallvec::SmallVec;
 
 /// The record.
 const KEY: &str = "k";
-
-/// What one entry takes: the true time is counted in entries made so far.
-const TICK_US: i64 = 1000;
-
-/// The true time at the beginning: a clock that is set back still shows a time that people can read.
-const BEGINNING_US: i64 = 1_000_000;
 
 /// A small world: its bounds, laid out and ready to run.
 #[derive(Debug, Clone)]
@@ -226,7 +221,7 @@ impl World {
         state
     }
 
-    /// The true time when so many entries have been made, microseconds.
+    /// The true time when so many entries have been made, microseconds: witnesses count it likewise.
     pub(super) fn time_us(entries: usize) -> i64 {
         BEGINNING_US + i64::try_from(entries).unwrap_or(i64::MAX / TICK_US / 2) * TICK_US
     }

@@ -16,7 +16,8 @@ impl Replica {
             key.hash(hasher);
             cell.versions.len().hash(hasher);
             for version in &cell.versions {
-                version.dot.hash(hasher);
+                // All but what was forgotten follows from the entry at that position.
+                (version.dot, version.is_forgotten()).hash(hasher);
             }
             cell.merged.hash(hasher);
         }

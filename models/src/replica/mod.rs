@@ -5,8 +5,10 @@
 //! strategy decides what each version does to the record. Relays pass on what they applied *and* what they discarded.
 //!
 //! The rooms: `log` the logs by origin, `links` sending and acknowledging, `home` who takes a record's writes, `seen`
-//! idempotency keys, `recovery` the way back from the write-ahead log, `canonical` what a fingerprint covers.
+//! idempotency keys, `amnesia` what is forgotten on purpose, `recovery` the way back from the write-ahead log,
+//! `canonical` what a fingerprint covers.
 
+mod amnesia;
 #[cfg(feature = "check")]
 mod canonical;
 mod home;
@@ -145,6 +147,8 @@ impl Replica {
             Input::Peer { link, message } => self.peer(now, link, message, out),
             Input::Flush => self.flush(now, out),
             Input::Tick => self.tick(now, out),
+            Input::Collect => self.collect(Some(out)),
+            Input::Forget => self.forget(Some(out)),
         }
     }
 

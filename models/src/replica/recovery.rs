@@ -75,6 +75,8 @@ impl Replica {
                 self.homes.set(key, Home { leader, epoch, given });
             }
             Record::Reserve(position) => self.reserved = self.reserved.max(position),
+            Record::Collect => self.collect(None),
+            Record::Forget => self.forget(None),
         }
         Ok(())
     }

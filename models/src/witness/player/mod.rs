@@ -1,0 +1,309 @@
+//! A witness played: each step carried out by the replicas and sessions themselves.
+//!
+//! This is the smallest of all arenas: no search, no chance, no time but what the steps say. It tells whether a
+//! witness can happen at all and ends as it says, and what is seen on the way.
+//!
+//! The rooms: `replicas` what goes into replicas and comes out, `links` what is under way, `nemesis` and `clients`.
+
+mod clients;
+mod links;
+mod nemesis;
+mod replicas;
+
+use super::{
+    Acknowledgements, Act, BEGINNING_US, ClientStart, Digest, End, Happening, Phase, Problem, RecordEnd,
+    ReplicaEnd, Step, TICK_US, VersionEnd, Witness, WitnessError,
+};
+use crate::{
+    clock::ClockSetting,
+    id::{ClientId, LinkId, ReplicaId, WriteId},
+    message::{Entry, Input, Message, Record, Request, RequestId},
+    operation::KeyedOperation,
+    replica::{Config, Replica},
+    session::{Session, SessionInput},
+    topology::Graph,
+    version::Cell,
+};
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+
+/// A witness that was played to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Played {
+    /// What was seen, step by step.
+    pub steps: Vec<PlayedStep>,
+    /// What each replica is at the end.
+    pub replicas: BTreeMap<ReplicaId, ReplicaEnd>,
+    /// The messages that were sent and never arrived, by their numbers.
+    pub under_way: Vec<usize>,
+}
+
+/// What was seen of one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlayedStep {
+    /// The true time, microseconds.
+    pub at_us: i64,
+    /// What happened, in order.
+    pub happenings: Vec<Happening>,
+    /// The digests of the replicas that it changed.
+    pub digests: BTreeMap<ReplicaId, Digest>,
+}
+
+/// Plays a witness, and compares each digest and each part of the end that it states.
+///
+/// # Errors
+/// [`WitnessError`] if the cluster cannot work, a step cannot happen, or something comes out otherwise.
+pub fn play(witness: &Witness) -> Result<Played, WitnessError> {
+    let mut player = Player::new(witness)?;
+    let mut steps = Vec::new();
+    for (index, step) in witness.steps.iter().enumerate() {
+        let in_step = |problem| WitnessError::Step { step: index + 1, problem };
+        steps.push(player.step(step).map_err(in_step)?);
+    }
+    let replicas = player.replicas();
+    if let Some(end) = &witness.end {
+        compare(end, &replicas)?;
+    }
+    let under_way = player.wires.values().flat_map(|wire| &wire.forth).map(|&(number, _)| number).collect();
+    Ok(Played { steps, replicas, under_way })
+}
+
+fn compare(end: &End, replicas: &BTreeMap<ReplicaId, ReplicaEnd>) -> Result<(), WitnessError> {
+    for (replica, expected) in &end.replicas {
+        let differs = |what: &str, expected: String, found: String| {
+            Err(WitnessError::End { what: format!("{what} {replica}"), expected, found })
+        };
+        let Some(found) = replicas.get(replica) else {
+            return differs("replica", "it is there".to_string(), "missing".to_string());
+        };
+        if found.digest != expected.digest {
+            return differs("the digest of", expected.digest.to_string(), found.digest.to_string());
+        }
+        if found != expected {
+            return differs("the state of", format!("{expected:?}"), format!("{found:?}"));
+        }
+    }
+    Ok(())
+}
+
+struct Node {
+    replica: Replica,
+    phase: Phase,
+    paused: bool,
+    clock: ClockSetting,
+    disk: Vec<Record>,
+    digest: Digest,
+}
+
+#[derive(Default)]
+struct Wire {
+    forth: Vec<(usize, Message)>,
+    back: Vec<(usize, Message)>,
+    cut: bool,
+    stalled: bool,
+}
+
+struct Call {
+    at: ReplicaId,
+    id: RequestId,
+    request: Request,
+}
+
+struct Client {
+    session: Session,
+    at: ReplicaId,
+    pending: Option<(ReplicaId, RequestId)>,
+    calls: Vec<Call>,
+    /// The write that it is at.
+    write: Option<WriteId>,
+    at_once: bool,
+}
+
+struct Player {
+    config: Arc<Config>,
+    acknowledgements: Acknowledgements,
+    nodes: Vec<Node>,
+    wires: BTreeMap<LinkId, Wire>,
+    clients: BTreeMap<ClientId, Client>,
+    now_us: i64,
+    /// The writes taken in the last step: each takes a tick.
+    taken: i64,
+    messages: usize,
+    requests: u64,
+    happened: Vec<Happening>,
+    /// What the replica's store takes next, as its log says.
+    entry: Option<Arc<Entry>>,
+}
+
+type Done = Result<(), Problem>;
+
+impl Player {
+    fn new(witness: &Witness) -> Result<Self, WitnessError> {
+        let cluster = &witness.cluster;
+        let graph =
+            Graph::new(&cluster.topology, cluster.leaders, cluster.followers.clone(), cluster.propagation)?;
+        let last = ReplicaId::from_index(graph.replica_count() - 1);
+        if let Some((&client, start)) = witness.clients.iter().find(|(_, start)| start.at > last) {
+            return Err(WitnessError::Client { client, at: start.at, last });
+        }
+        let config = Arc::new(Config::new(graph, cluster.strategy.clone()));
+        let node = |id| {
+            let replica = Replica::new(Arc::clone(&config), id);
+            let digest = Digest(replica.digest());
+            Node {
+                replica,
+                phase: Phase::Live,
+                paused: false,
+                clock: ClockSetting::default(),
+                disk: Vec::new(),
+                digest,
+            }
+        };
+        let client = |(&client, start): (&ClientId, &ClientStart)| {
+            let session = Session::new(client, cluster.strategy.read_handler(), start.tokens);
+            let client_state = Client {
+                session,
+                at: start.at,
+                pending: None,
+                calls: Vec::new(),
+                write: None,
+                at_once: false,
+            };
+            (client, client_state)
+        };
+        let mut player = Self {
+            acknowledgements: cluster.acknowledgements,
+            nodes: config.graph.replicas().map(node).collect(),
+            wires: config.graph.links().iter().map(|&link| (link, Wire::default())).collect(),
+            clients: witness.clients.iter().map(client).collect(),
+            config,
+            now_us: BEGINNING_US,
+            taken: 0,
+            messages: 0,
+            requests: 0,
+            happened: Vec::new(),
+            entry: None,
+        };
+        for link in player.links() {
+            player.connect(link);
+        }
+        player.happened.clear();
+        Ok(player)
+    }
+
+    fn links(&self) -> Vec<LinkId> {
+        self.wires.keys().copied().collect()
+    }
+
+    fn step(&mut self, step: &Step) -> Result<PlayedStep, Problem> {
+        let passed_us = core::mem::take(&mut self.taken).saturating_mul(TICK_US);
+        let at_us = step.at_us.unwrap_or(self.now_us.saturating_add(passed_us));
+        if at_us < self.now_us {
+            return Err(Problem::TimeGoesBack { from_us: self.now_us, to_us: at_us });
+        }
+        self.now_us = at_us;
+        self.act(&step.act)?;
+        let mut digests = BTreeMap::new();
+        for node in &mut self.nodes {
+            let now = Digest(node.replica.digest());
+            if core::mem::replace(&mut node.digest, now) != now {
+                digests.insert(node.replica.id(), now);
+            }
+        }
+        for (&replica, &expected) in &step.digests {
+            let found = self.node(replica)?.digest;
+            if found != expected {
+                return Err(Problem::Digest { replica, expected, found });
+            }
+        }
+        Ok(PlayedStep { at_us, happenings: core::mem::take(&mut self.happened), digests })
+    }
+
+    fn act(&mut self, act: &Act) -> Done {
+        match act {
+            Act::Begin { client, key, operation, write, at_once } => {
+                let keyed = KeyedOperation { key: key.clone(), operation: operation.clone() };
+                self.begin(*client, keyed, *write, *at_once)
+            }
+            Act::Arrive { client, at } => self.arrive(*client, *at),
+            Act::Deliver { link, message, copy } => self.deliver(*link, message.as_ref(), *copy),
+            Act::Acknowledge { link } => self.acknowledge(*link),
+            Act::Fault(fault) => self.fault(fault),
+            Act::Lose { replica } => self.kill(*replica, Phase::Gone),
+            Act::GiveUp { client } => {
+                self.client(*client)?;
+                self.session(*client, SessionInput::Unanswered);
+                Ok(())
+            }
+            Act::Tick { replica } => self.tell(*replica, Input::Tick),
+            Act::Collect { replica } => self.tell(*replica, Input::Collect),
+            Act::Forget { replica } => self.tell(*replica, Input::Forget),
+        }
+    }
+
+    fn node(&self, replica: ReplicaId) -> Result<&Node, Problem> {
+        self.nodes.get(replica.index()).ok_or(Problem::NoReplica(replica))
+    }
+
+    fn running(&self, replica: ReplicaId) -> Done {
+        let node = self.node(replica)?;
+        if node.phase == Phase::Live && !node.paused { Ok(()) } else { Err(Problem::NotRunning(replica)) }
+    }
+
+    fn tell(&mut self, replica: ReplicaId, input: Input) -> Done {
+        self.running(replica)?;
+        self.feed(replica, input);
+        Ok(())
+    }
+
+    fn is_live(&self, replica: ReplicaId) -> bool {
+        self.nodes[replica.index()].phase == Phase::Live
+    }
+
+    fn client(&mut self, client: ClientId) -> Result<&mut Client, Problem> {
+        self.clients.get_mut(&client).ok_or(Problem::NoClient(client))
+    }
+
+    fn wire(&mut self, link: LinkId) -> Result<&mut Wire, Problem> {
+        self.wires.get_mut(&link).ok_or(Problem::NoLink(link))
+    }
+
+    fn replicas(&self) -> BTreeMap<ReplicaId, ReplicaEnd> {
+        let end = |node: &Node| {
+            let records = node.replica.cells().map(|(key, cell)| (key.clone(), RecordEnd::of(cell)));
+            let end = ReplicaEnd {
+                phase: node.phase,
+                offset_us: self.offset_us(node),
+                digest: node.digest,
+                records: records.collect(),
+            };
+            (node.replica.id(), end)
+        };
+        self.nodes.iter().map(end).collect()
+    }
+}
+
+/// The one value that stands for a record, if one does.
+fn shown(cell: &Cell) -> Option<crate::value::Value> {
+    let siblings = cell.merged.is_none() && cell.versions.len() > 1;
+    if siblings { None } else { cell.value().cloned() }
+}
+
+impl RecordEnd {
+    /// What a replica holds of a record.
+    #[must_use]
+    pub fn of(cell: &Cell) -> Self {
+        let version = |held: &crate::version::Version| VersionEnd {
+            write: held.write,
+            dot: held.dot,
+            stamp: held.stamp,
+            value: held.value.clone(),
+        };
+        Self { value: shown(cell), versions: cell.versions.iter().map(version).collect() }
+    }
+}
