@@ -3,6 +3,7 @@
 //! A new format is a file that implements [`Format`] and a line where it is chosen, in `cli/output.rs`. Nothing here
 //! judges, and nothing computes what a checker should have.
 
+mod compare;
 mod figures;
 mod github;
 pub mod html;
@@ -17,6 +18,7 @@ mod table;
 mod text;
 mod tour;
 
+pub use compare::{Compared, Comparison, Difference, Row};
 pub use figures::grouped;
 pub(crate) use figures::wrap;
 pub use github::Annotations;

@@ -82,9 +82,18 @@ pub(super) fn number(text: impl Into<String>) -> Cell {
 
 /// A drawing with its caption, in a box of its own that scrolls on a narrow screen.
 pub(super) fn figure(page: &mut Markup, caption: &str, drawing: &Markup) {
+    framed(page, caption, drawing, "scroll plot");
+}
+
+/// A space-time diagram: it has a size of its own.
+pub(super) fn diagram(page: &mut Markup, caption: &str, drawing: &Markup) {
+    framed(page, caption, drawing, "scroll diagram");
+}
+
+fn framed(page: &mut Markup, caption: &str, drawing: &Markup, class: &'static str) {
     page.raw("<figure>");
     page.leaf("figcaption", &[], caption);
-    page.open("div", &[("class", "scroll plot"), ("tabindex", "0"), ("role", "region"), ("aria-label", caption)]);
+    page.open("div", &[("class", class), ("tabindex", "0"), ("role", "region"), ("aria-label", caption)]);
     page.add(drawing);
     page.raw("</div></figure>");
 }

@@ -125,6 +125,9 @@ pub(super) enum Shape {
     Triangle,
 }
 
+/// From this many round dots on, four neighbours are drawn as one.
+const CROWDED: usize = 15_000;
+
 /// Many dots of one kind: one path, and no dot twice.
 #[derive(Debug, Default)]
 pub(super) struct Dots {
@@ -143,14 +146,23 @@ impl Dots {
         if self.seen.is_empty() {
             return;
         }
-        let mut path = String::with_capacity(self.seen.len() * 9);
-        for (x, y) in &self.seen {
-            // Writing to a string cannot fail.
+        let crowded = shape == Shape::Dot && self.seen.len() > CROWDED;
+        let dots: BTreeSet<(i32, i32)> = if crowded {
+            self.seen.iter().map(|(x, y)| (x & !1, y & !1)).collect()
+        } else {
+            self.seen.clone()
+        };
+        let mut path = String::with_capacity(dots.len() * 8);
+        let mut last = (0, 0);
+        for (x, y) in dots {
+            // Steps from dot to dot are shorter than places. Writing to a string cannot fail.
+            let (dx, dy) = (x - last.0, y - last.1);
             let _ = match shape {
-                Shape::Dot => write!(path, "M{x} {y}h0"),
+                Shape::Dot => write!(path, "m{dx} {dy}h0"),
                 Shape::Cross => write!(path, "M{} {}l6 6m0-6l-6 6", x - 3, y - 3),
                 Shape::Triangle => write!(path, "M{} {}h8l-4-7z", x - 4, y + 3),
             };
+            last = (x, y);
         }
         svg.empty("path", &[("class", class), ("d", &path)]);
     }

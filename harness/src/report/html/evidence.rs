@@ -3,6 +3,7 @@
 use super::{
     block::{self, Cell, number, words},
     case::Case,
+    diagram,
     markup::Markup,
     scale::seconds,
     verdict::verdict_class,
@@ -42,6 +43,13 @@ fn one(page: &mut Markup, view: &View<'_>, n: usize, case: &Case<'_>) {
         if let Some(text) = in_plain_words(view, entry) {
             page.leaf("p", &[("class", "why")], &text);
         }
+    }
+    if let Some(scene) = diagram::scene(view, case) {
+        let mut drawing = Markup::default();
+        drawing.diagram(&scene);
+        block::diagram(page, "Space-time diagram: one row an event, time downwards", &drawing);
+    }
+    if let Some(entry) = case.entry {
         duel(page, view, entry);
     }
     operations(page, view, case);

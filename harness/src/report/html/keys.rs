@@ -20,6 +20,8 @@ use std::{
 const MOST_KEYS: usize = 8;
 /// The most that are drawn even so.
 const MOST_DIVERGENT: usize = 24;
+/// The most bytes of drawings; after that records are told without.
+const MOST_BYTES: usize = 400_000;
 /// The height of a replica's strip.
 const STRIP: f64 = 18.0;
 /// The height of the row of writes.
@@ -42,8 +44,15 @@ pub(super) fn write(page: &mut Markup, view: &View<'_>) {
         block::note(page, "There are no apply logs: only what the replicas held in the end is known.");
     }
     let (chosen, left) = chosen(view);
+    let before = page.len();
+    let mut untold = 0;
     for &key in &chosen {
-        one(page, view, key);
+        let has_room = page.len() - before < MOST_BYTES;
+        untold += usize::from(!has_room);
+        one(page, view, key, has_room);
+    }
+    if untold > 0 {
+        block::note(page, &format!("{untold} records have no drawing, to keep the page small."));
     }
     if left > 0 {
         let records = if left == 1 { "1 more record is" } else { "more records are" };
@@ -78,9 +87,9 @@ fn chosen(view: &View<'_>) -> (Vec<u32>, usize) {
     (weighed.into_iter().take(most).map(|(_, key)| key).collect(), left)
 }
 
-fn one(page: &mut Markup, view: &View<'_>, key: u32) {
+fn one(page: &mut Markup, view: &View<'_>, key: u32, drawn: bool) {
     let name = view.run.history.keys.name(key);
-    let strips = strips(view, key);
+    let strips = if drawn { strips(view, key) } else { BTreeMap::new() };
     let replicas = view.replicas();
     let groups = view.run.history.disagreement(key);
     if !strips.is_empty() {

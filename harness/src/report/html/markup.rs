@@ -1,6 +1,7 @@
 //! HTML and SVG on their way to a page. Only text that was written in this program's source goes in as it is;
 //! everything else is escaped on its way in, so that no key, value or error message can become markup.
 
+use quarrel_models::diagram::{self, Scene};
 use std::fmt::Write as _;
 
 /// A piece of a page.
@@ -81,9 +82,10 @@ impl Markup {
         self
     }
 
-    /// Adds an element that holds another piece.
-    pub(super) fn wrap(&mut self, tag: &'static str, attributes: Attributes<'_>, inner: &Self) -> &mut Self {
-        self.open(tag, attributes).add(inner).close(tag)
+    /// Adds a space-time diagram: its drawing escapes its own text.
+    pub(super) fn diagram(&mut self, scene: &Scene) -> &mut Self {
+        self.0.push_str(&diagram::svg(scene));
+        self
     }
 
     /// Adds data for the page's script, under an id.
@@ -103,18 +105,13 @@ impl Markup {
     }
 
     /// How long it is, bytes.
-    pub(super) fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.0.len()
     }
 
     /// The whole.
     pub(super) fn into_string(self) -> String {
         self.0
-    }
-
-    /// The whole, to look at.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -133,15 +130,15 @@ mod tests {
         let mut page = Markup::default();
         page.leaf("p", &[("title", "a\" onload='x")], "<script>&\u{202e}\u{7}");
         let expected = "<p title=\"a&quot; onload=&#39;x\">&lt;script&gt;&amp;\u{fffd}\u{fffd}</p>";
-        assert_eq!(page.as_str(), expected);
+        assert_eq!(page.0, expected);
     }
 
     #[test]
     fn data_cannot_end_its_script() {
         let mut page = Markup::default();
         page.data("d", &["</script><!--"]);
-        assert_eq!(page.as_str().matches("</script>").count(), 1);
-        assert!(!page.as_str().contains("<!--"));
+        assert_eq!(page.0.matches("</script>").count(), 1);
+        assert!(!page.0.contains("<!--"));
     }
 
     #[test]

@@ -7,7 +7,9 @@ mod block;
 mod case;
 mod chart;
 mod clients;
+mod compare;
 mod convergence;
+mod diagram;
 mod environment;
 mod evidence;
 mod faults;
@@ -19,6 +21,8 @@ mod rate;
 mod scale;
 mod verdict;
 mod view;
+
+pub use compare::compare;
 
 use super::recorded::{Recorded, RecordedError};
 use super::Summary;
@@ -43,6 +47,16 @@ const SECTIONS: [Section; 9] = [
     ("clients", "Clients", clients::write),
     ("environment", "Environment", environment::write),
 ];
+
+/// What a comparison needs of a run that is complete.
+///
+/// # Errors
+/// [`RecordedError`] if `run.json` or `verdict.json` is missing, damaged, or of a newer format.
+pub fn compared(folder: &Path, name: String) -> Result<super::Compared, RecordedError> {
+    let record = super::recorded::read_record(folder)?;
+    let (summary, _) = super::recorded::read_verdict(folder)?;
+    Ok(super::Compared { name, version: record.versions.quarrel, summary })
+}
 
 /// Renders the page of a run that is complete: its `verdict.json` is there.
 ///

@@ -49,6 +49,8 @@ pub(crate) struct Band {
     pub(crate) to: u64,
     /// The replica whose process or clock it is.
     pub(crate) replica: Option<ReplicaId>,
+    /// The links.
+    pub(crate) links: Vec<LinkId>,
 }
 
 /// What is on: faults of links by link, others by replica.
@@ -111,14 +113,14 @@ impl Open {
         for ((from, how), links) in groups {
             let kind = if how == "slow or lossy" { BandKind::Link } else { BandKind::Partition };
             let label = format!("{} {how}", describe(&links));
-            self.bands.push(Band { kind, label, from, to: t, replica: None });
+            self.bands.push(Band { kind, label, from, to: t, replica: None, links: links.into_iter().collect() });
         }
     }
 
     fn end_clock(&mut self, t: u64, replica: ReplicaId) {
         if let Some((from, label)) = self.clocks.remove(&replica) {
             let kind = BandKind::Clock;
-            self.bands.push(Band { kind, label, from, to: t, replica: Some(replica) });
+            self.bands.push(Band { kind, label, from, to: t, replica: Some(replica), links: Vec::new() });
         }
     }
 
@@ -130,7 +132,7 @@ impl Open {
     fn end_process(&mut self, t: u64, replica: ReplicaId) {
         if let Some((from, how)) = self.processes.remove(&replica) {
             let kind = BandKind::Process;
-            self.bands.push(Band { kind, label: format!("{replica} {how}"), from, to: t, replica: Some(replica) });
+            self.bands.push(Band { kind, label: format!("{replica} {how}"), from, to: t, replica: Some(replica), links: Vec::new() });
         }
     }
 }

@@ -78,8 +78,6 @@ pub(crate) struct FaultAt {
     pub(crate) t: u64,
     /// What it did.
     pub(crate) fault: Fault,
-    /// What that did, in words; may be empty.
-    pub(crate) effect: String,
 }
 
 /// A session replaced siblings by one value.
@@ -87,8 +85,6 @@ pub(crate) struct FaultAt {
 pub(crate) struct Resolution {
     /// When it was acknowledged.
     pub(crate) t: u64,
-    /// Who.
-    pub(crate) client: ClientId,
     /// The record's number.
     pub(crate) key: u32,
     /// The write that carries the resolved value.
@@ -111,8 +107,6 @@ pub(crate) struct Held {
 /// A history.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Wall time at which times are 0, RFC 3339.
-    pub(crate) started: String,
     /// The records, by number.
     pub(crate) keys: Names,
     /// The operations, in the order in which they began.
@@ -148,7 +142,7 @@ pub(super) fn read(folder: &Path) -> Result<History, RecordedError> {
 
 fn read_from(input: impl io::BufRead) -> Result<History, quarrel_workloads::history::ReadError> {
     let mut reader = Reader::new(input)?;
-    let mut history = History { started: reader.header().started.clone(), ..History::default() };
+    let mut history = History::default();
     for event in &mut reader {
         history.observe(event?);
     }
@@ -183,11 +177,11 @@ impl History {
                 self.end = t;
                 self.complete(t, client, Outcome::Info, error);
             }
-            Event::Nemesis { t, fault, effect } => self.faults.push(FaultAt { t, fault, effect }),
+            Event::Nemesis { t, fault, .. } => self.faults.push(FaultAt { t, fault }),
             Event::Phase { t, phase } => self.phases.push((t, phase)),
-            Event::Resolve { t, client, key, write, over, dot, .. } => {
+            Event::Resolve { t, key, write, over, dot, .. } => {
                 let key = self.keys.number(&key);
-                self.resolutions.push(Resolution { t, client, key, write, over, dot });
+                self.resolutions.push(Resolution { t, key, write, over, dot });
             }
             Event::Final { replica, key, value, versions } => {
                 let key = self.keys.number(&key);
@@ -267,11 +261,6 @@ impl History {
     /// Whether replication came to rest.
     pub(crate) fn came_to_rest(&self) -> bool {
         self.quiescence.as_ref().is_some_and(quarrel_workloads::checker::is_rest)
-    }
-
-    /// When this phase began.
-    pub(crate) fn phase(&self, wanted: Phase) -> Option<u64> {
-        self.phases.iter().find(|(_, phase)| *phase == wanted).map(|(t, _)| *t)
     }
 }
 

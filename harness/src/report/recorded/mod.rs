@@ -69,7 +69,11 @@ impl Recorded {
     }
 }
 
-fn read_record(folder: &Path) -> Result<RunRecord, RecordedError> {
+/// What `run.json` says.
+///
+/// # Errors
+/// [`RecordedError`] if it cannot be read.
+pub(crate) fn read_record(folder: &Path) -> Result<RunRecord, RecordedError> {
     error::versioned(folder, "run.json", store::FORMAT_VERSION)
 }
 
