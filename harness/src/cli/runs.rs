@@ -8,6 +8,7 @@ use crate::{
     exit::{Exit, Failure},
     report::{Paint, Summary, Table, Text, VERSION, write_json},
     store::{Catalogue, Entry, FindError, Status, Store},
+    viewer,
 };
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -17,9 +18,10 @@ Examples:
   quarrel runs list
   quarrel runs show latest
   quarrel runs show 20261123T16          a prefix of the name, or the seed
+  quarrel runs serve                     all of them in a browser
   quarrel runs prune --keep 10 --dry-run";
 
-/// List, show and remove recorded runs
+/// List, show, serve and remove recorded runs
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -48,6 +50,15 @@ enum Verb {
         #[command(flatten)]
         output: OutputOption,
     },
+    /// Show the store in a browser, on 127.0.0.1 only, until Ctrl-C
+    #[command(after_help = "Example:\n  quarrel runs serve --port 8080")]
+    Serve {
+        /// The port; 0 lets the system choose one.
+        #[arg(long, default_value_t = 0, env = "QUARREL_PORT", hide_env_values = true)]
+        port: u16,
+        #[command(flatten)]
+        store: StoreOption,
+    },
     /// Remove all runs but the newest
     #[command(after_help = "Example:\n  quarrel runs prune --keep 10 --dry-run")]
     Prune {
@@ -68,6 +79,7 @@ pub(super) fn runs(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit,
     match &arguments.verb {
         Verb::List { store, output } => list(&store.store(), output.output, world),
         Verb::Show { run, store, output } => show(&store.store(), run, output.output, world),
+        Verb::Serve { port, store } => serve(*port, store.store(), world),
         Verb::Prune { keep, dry_run, store, output } => {
             prune(&store.store(), *keep, *dry_run, output.output, world)
         }
@@ -161,6 +173,23 @@ fn show(store: &Store, name: &str, output: Output, world: &mut World<'_>) -> Res
             Text { paint, ci: world.surroundings.ci }.run(&summary, world.out)?;
         }
     }
+    Ok(Exit::Success)
+}
+
+fn serve(port: u16, store: Store, world: &mut World<'_>) -> Result<Exit, Failure> {
+    let cannot = |error: std::io::Error| {
+        let message = format!("cannot serve on port {port} of 127.0.0.1: {error}");
+        Failure::environment(message, "choose another port with --port, or 0 for a free one")
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(cannot)?;
+    runtime.block_on(async {
+        let listener = viewer::listen(port).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        writeln!(world.out, "http://{address}/")?;
+        world.out.flush()?;
+        viewer::serve(listener, store).await.map_err(cannot)
+    })?;
     Ok(Exit::Success)
 }
 

@@ -128,6 +128,13 @@ pub(super) fn fate(page: &mut Markup, fate: Fate) {
     page.text(fate.name()).close("span");
 }
 
+/// The same with the colour that the fate has in bars.
+pub(super) fn coloured_fate(page: &mut Markup, fate: Fate) {
+    swatch(page, super::verdict::fate_class(fate));
+    page.raw(" ");
+    self::fate(page, fate);
+}
+
 /// A command to be copied. The button appears where there is a script to make it work.
 pub(super) fn command(page: &mut Markup, command: &str) {
     page.raw("<div class=\"command\">").leaf("code", &[("tabindex", "0")], command);

@@ -85,7 +85,7 @@ fn in_plain_words(view: &View<'_>, entry: &Entry) -> Option<String> {
     let Some(winner) = &entry.winner else {
         return (entry.fate == Fate::Partial).then(|| {
             format!(
-                "The cluster came to rest, and yet {} shows the effect of {lost} and {} does not: the replicas \
+                "The cluster came to rest, and yet the effect of {lost} shows at {} and not at {}: these replicas \
                  will stay different.",
                 entry.shown_by, entry.missing_at
             )

@@ -16,6 +16,7 @@ mod faults;
 mod keys;
 mod latency;
 mod ledger;
+mod list;
 mod markup;
 mod rate;
 mod scale;
@@ -23,6 +24,7 @@ mod verdict;
 mod view;
 
 pub use compare::compare;
+pub use list::list;
 
 use super::recorded::{Recorded, RecordedError};
 use super::Summary;

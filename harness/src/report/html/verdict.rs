@@ -162,7 +162,7 @@ fn fates(page: &mut Markup, run: &Summary) {
         .filter(|&fate| run.fate(fate) > 0)
         .map(|fate| {
             let mut name = Markup::default();
-            block::fate(&mut name, fate);
+            block::coloured_fate(&mut name, fate);
             vec![
                 Cell::Piece(name),
                 number(grouped(run.fate(fate))),
