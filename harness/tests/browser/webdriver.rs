@@ -95,6 +95,12 @@ impl Browser {
         self.post(&format!("element/{id}/value"), json!({ "text": keys })).await;
     }
 
+    /// Presses and lets go a key, wherever the focus is.
+    pub async fn press(&self, key: &str) {
+        let acts = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
+        self.post("actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": acts }] })).await;
+    }
+
     /// The text that a reader sees of what a selector finds.
     pub async fn text(&self, selector: &str) -> String {
         let script = format!("return document.querySelector({}).innerText", json!(selector));
