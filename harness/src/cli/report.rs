@@ -72,7 +72,8 @@ fn one(arguments: &Arguments, entry: &Entry, world: &mut World<'_>) -> Result<()
     match arguments.output.output {
         Output::Text => writeln!(world.out, "{}", path.display())?,
         Output::Json => {
-            let report = json!({ "v": VERSION, "run": entry.full_name(), "html": path.display().to_string() });
+            let report =
+                json!({ "v": VERSION, "run": entry.full_name(), "html": path.display().to_string() });
             write_json(&report, world.out)?;
         }
     }

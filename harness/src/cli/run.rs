@@ -10,7 +10,8 @@ use crate::{
     exit::{Exit, Failure, note_run_folder},
     progress::{Display, Progress},
     report::{
-        Annotations, Circumstances, Format, Json, Junit, Latencies, Markdown, Paint, Report, Summary, Text, html,
+        Annotations, Circumstances, Format, Json, Junit, Latencies, Markdown, Paint, Report, Summary, Text,
+        html,
     },
     runner::{Interrupt, Latency, Live, RunOutcome, RunRequest},
     store::{FORMAT_VERSION, Host, Keep, RunFolder, RunRecord, Store, Versions, has_room},

@@ -23,7 +23,9 @@ pub fn find(folder: &Path, path: &str) -> Result<PathBuf, FileError> {
     }
     for part in Path::new(path).components() {
         match part {
-            Component::Normal(name) if name.to_string_lossy().starts_with('.') => return Err(FileError::Missing),
+            Component::Normal(name) if name.to_string_lossy().starts_with('.') => {
+                return Err(FileError::Missing);
+            }
             Component::Normal(_) => {}
             _ => return Err(FileError::Outside),
         }

@@ -90,11 +90,12 @@ async fn list(State(store): State<Store>, RawQuery(query): RawQuery) -> Response
 }
 
 /// The run of this name, and no other way to name one: names of the store's own list are no paths.
-fn run(store: &Store, scenario: &str, name: &str) -> Result<Entry, Response> {
-    let catalogue = store.catalogue().map_err(|error| broken(&error))?;
+fn run(store: &Store, scenario: &str, name: &str) -> Result<Entry, Box<Response>> {
+    let catalogue = store.catalogue().map_err(|error| Box::new(broken(&error)))?;
     let mut entries = catalogue.entries().iter();
     let entry = entries.find(|entry| entry.scenario == scenario && entry.name == name);
-    entry.cloned().ok_or_else(|| refuse(StatusCode::NOT_FOUND, &format!("there is no run {scenario}/{name}")))
+    let missing = || refuse(StatusCode::NOT_FOUND, &format!("there is no run {scenario}/{name}"));
+    entry.cloned().ok_or_else(|| Box::new(missing()))
 }
 
 /// Links within a page are relative to its folder.
@@ -102,14 +103,14 @@ async fn to_folder(Path((scenario, name)): Path<(String, String)>, State(store):
     match run(&store, &scenario, &name) {
         // Names of the store need no escapes: others were not found.
         Ok(entry) => Redirect::permanent(&format!("/runs/{}/", entry.full_name())).into_response(),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
 async fn page(Path((scenario, name)): Path<(String, String)>, State(store): State<Store>) -> Response {
     let entry = match run(&store, &scenario, &name) {
         Ok(entry) => entry,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     // What is there is shown as it was written; a run of an older quarrel has no page yet.
     if let Ok(path) = files::find(&entry.path, "report.html")
@@ -129,7 +130,7 @@ async fn file(
 ) -> Response {
     let entry = match run(&store, &scenario, &name) {
         Ok(entry) => entry,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let read = tokio::task::spawn_blocking(move || {
         let path = files::find(&entry.path, &path)?;
@@ -164,7 +165,7 @@ async fn compare(State(store): State<Store>, RawQuery(query): RawQuery) -> Respo
         let (scenario, name) = full.split_once('/').unwrap_or((full, ""));
         let entry = match run(&store, scenario, name) {
             Ok(entry) => entry,
-            Err(refused) => return refused,
+            Err(refused) => return *refused,
         };
         match html::compared(&entry.path, entry.full_name()) {
             Ok(run) => comparison.runs.push(run),

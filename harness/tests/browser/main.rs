@@ -31,15 +31,16 @@ struct Run {
 }
 
 fn run() -> Run {
-    let store = tempdir().unwrap();
+    let store = tempdir().expect("a folder");
     let mut command = quarrel();
     command.args(["run", "lww-skew", "--quick", "--seed", "7", "--output", "json", "--results"]);
-    let ran = command.arg(store.path()).output().unwrap();
+    let ran = command.arg(store.path()).output().expect("it can be run");
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(!said.contains("warning"), "{said}");
-    let folder = store.path().join("latest").canonicalize().unwrap();
-    let verdict: Value = serde_json::from_slice(&fs::read(folder.join("verdict.json")).unwrap()).unwrap();
+    let folder = store.path().join("latest").canonicalize().expect("a run");
+    let verdict: Value =
+        serde_json::from_slice(&fs::read(folder.join("verdict.json")).expect("a verdict")).expect("in JSON");
     Run { _store: store, folder, verdict }
 }
 
@@ -48,11 +49,11 @@ fn address(path: &Path) -> String {
 }
 
 fn fate(verdict: &Value, name: &str) -> u64 {
-    verdict["run"]["fates"][name].as_u64().unwrap()
+    verdict["run"]["fates"][name].as_u64().expect("it is there")
 }
 
 fn acknowledged(verdict: &Value) -> u64 {
-    verdict["run"]["fates"].as_object().unwrap().values().filter_map(Value::as_u64).sum()
+    verdict["run"]["fates"].as_object().expect("it is there").values().filter_map(Value::as_u64).sum()
 }
 
 fn figure(text: &str) -> u64 {
@@ -73,7 +74,7 @@ async fn the_figures_are_those_of_the_verdict(browser: &Browser, run: &Run) {
         assert_eq!(figure(shown.as_str().unwrap_or("0")), fate(&run.verdict, name), "{name}");
     }
     let all = acknowledged(&run.verdict);
-    let count = |text: String| figure(text.split(" of ").next().unwrap());
+    let count = |text: String| figure(text.split(" of ").next().expect("it is there"));
     assert_eq!(count(browser.text("#ledger-count").await), all);
     browser.click("#ledger-fate option[value='causal-inversion']").await;
     let lost = fate(&run.verdict, "causal-inversion");
@@ -84,7 +85,7 @@ async fn the_figures_are_those_of_the_verdict(browser: &Browser, run: &Run) {
     browser.click("#ledger-fate option[value='']").await;
     // A search for the write that the first example is about finds it.
     let sentence = browser.text("#case-0 .sentence").await;
-    let write = sentence.split(' ').next().unwrap().to_owned();
+    let write = sentence.split(' ').next().expect("it is there").to_owned();
     browser.keys("#ledger-search", &write).await;
     assert!(count(browser.text("#ledger-count").await) >= 1);
     assert!(browser.text("#ledger-table tbody").await.contains(&write), "{write}");
@@ -93,12 +94,12 @@ async fn the_figures_are_those_of_the_verdict(browser: &Browser, run: &Run) {
 /// The first example tells which write was lost, to which, and why: in words, in a table and in a diagram.
 async fn the_evidence_is_complete(browser: &Browser) {
     let sentence = browser.text("#case-0 .sentence").await;
-    let (lost, rest) = sentence.split_once(" (").unwrap();
-    let won = rest.split_once("lost to ").and_then(|(_, rest)| rest.split(' ').next()).unwrap();
+    let (lost, rest) = sentence.split_once(" (").expect("it is there");
+    let won = rest.split_once("lost to ").and_then(|(_, rest)| rest.split(' ').next()).expect("it is there");
     let why = browser.text("#case-0 .why").await;
     assert!(why.contains(lost) && why.contains(won) && why.contains("stamps decided"), "{why}");
     let drawn = browser.run("return document.querySelector('#case-0 .quarrel-diagram').textContent").await;
-    let drawn = drawn.as_str().unwrap();
+    let drawn = drawn.as_str().expect("it is there");
     for word in [lost, won, "acknowledged", "discards", "clock"] {
         assert!(drawn.contains(word), "{word} is not in {drawn}");
     }
@@ -109,10 +110,17 @@ async fn the_ledger_sorts(browser: &Browser) {
     let leads = "return [...document.querySelectorAll('#ledger-table tbody tr td:nth-child(5)')].map(c => parseFloat(c.innerText))";
     browser.click("#ledger-table thead th:nth-child(5) button").await;
     for ascending in [true, false] {
-        let times: Vec<f64> =
-            browser.run(leads).await.as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+        let times: Vec<f64> = browser
+            .run(leads)
+            .await
+            .as_array()
+            .expect("it is there")
+            .iter()
+            .filter_map(Value::as_f64)
+            .collect();
         assert!(times.len() > 10);
-        let sorted = times.windows(2).all(|pair| if ascending { pair[0] <= pair[1] } else { pair[0] >= pair[1] });
+        let sorted =
+            times.windows(2).all(|pair| if ascending { pair[0] <= pair[1] } else { pair[0] >= pair[1] });
         assert!(sorted, "ascending: {ascending}, {times:?}");
         browser.click("#ledger-table thead th:nth-child(5) button").await;
     }

@@ -15,7 +15,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser with one window. Dropped, it and its driver end.
-pub struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     http: reqwest::Client,
     session: String,
@@ -30,7 +30,8 @@ fn program(names: &[&str]) -> Option<PathBuf> {
 
 impl Browser {
     /// Starts a browser, if this machine has one; otherwise says aloud that the test is skipped.
-    pub async fn start() -> Option<Self> {
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+    pub(crate) async fn start() -> Option<Self> {
         let driver = program(&["chromedriver"]);
         let browser = program(&["chromium", "chromium-browser", "google-chrome"]);
         let (Some(driver), Some(browser)) = (driver, browser) else {
@@ -49,9 +50,14 @@ impl Browser {
             Some(port.trim_end_matches('.').to_owned())
         });
         let root = format!("http://127.0.0.1:{}", port.expect("the driver says its port"));
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        let arguments =
-            ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"];
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("it is there");
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+        ];
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "binary": browser, "args": arguments },
             "goog:loggingPrefs": { "performance": "ALL", "browser": "ALL" },
@@ -72,43 +78,44 @@ impl Browser {
     }
 
     /// Opens a page.
-    pub async fn open(&self, address: &str) {
+    pub(crate) async fn open(&self, address: &str) {
         self.post("url", json!({ "url": address })).await;
     }
 
     /// Runs a script in the page; it ends in `return`.
-    pub async fn run(&self, script: &str) -> Value {
+    pub(crate) async fn run(&self, script: &str) -> Value {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await
     }
 
     /// Clicks on what a selector finds, as a hand would: it must be in view and on top.
-    pub async fn click(&self, selector: &str) {
+    pub(crate) async fn click(&self, selector: &str) {
         let element = self.post("element", json!({ "using": "css selector", "value": selector })).await;
         let id = element[ELEMENT].as_str().expect("an element");
         self.post(&format!("element/{id}/click"), json!({})).await;
     }
 
     /// Types into what a selector finds.
-    pub async fn keys(&self, selector: &str, keys: &str) {
+    pub(crate) async fn keys(&self, selector: &str, keys: &str) {
         let element = self.post("element", json!({ "using": "css selector", "value": selector })).await;
         let id = element[ELEMENT].as_str().expect("an element");
         self.post(&format!("element/{id}/value"), json!({ "text": keys })).await;
     }
 
     /// Presses and lets go a key, wherever the focus is.
-    pub async fn press(&self, key: &str) {
+    pub(crate) async fn press(&self, key: &str) {
         let acts = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
-        self.post("actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": acts }] })).await;
+        self.post("actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": acts }] }))
+            .await;
     }
 
     /// The text that a reader sees of what a selector finds.
-    pub async fn text(&self, selector: &str) -> String {
+    pub(crate) async fn text(&self, selector: &str) -> String {
         let script = format!("return document.querySelector({}).innerText", json!(selector));
         self.run(&script).await.as_str().unwrap_or_default().to_owned()
     }
 
     /// Makes the window this wide, and sets the reader's wish for light or dark.
-    pub async fn surroundings(&self, width: u32, scheme: &str) {
+    pub(crate) async fn surroundings(&self, width: u32, scheme: &str) {
         let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
         self.developer("Emulation.setDeviceMetricsOverride", size).await;
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
@@ -116,7 +123,7 @@ impl Browser {
     }
 
     /// Switches the page's own scripts off or on, from the next page on.
-    pub async fn scripts(&self, on: bool) {
+    pub(crate) async fn scripts(&self, on: bool) {
         self.developer("Emulation.setScriptExecutionDisabled", json!({ "value": !on })).await;
     }
 
@@ -125,28 +132,33 @@ impl Browser {
     }
 
     /// All addresses that were asked for since this was asked last.
-    pub async fn requests(&self) -> Vec<String> {
+    pub(crate) async fn requests(&self) -> Vec<String> {
         let log = self.post("se/log", json!({ "type": "performance" })).await;
         let entries = log.as_array().cloned().unwrap_or_default();
         let messages = entries.iter().filter_map(|entry| {
-            serde_json::from_str::<Value>(entry["message"].as_str()?).ok().map(|mut entry| entry["message"].take())
+            serde_json::from_str::<Value>(entry["message"].as_str()?)
+                .ok()
+                .map(|mut entry| entry["message"].take())
         });
         let sent = messages.filter(|message| message["method"] == "Network.requestWillBeSent");
         sent.filter_map(|message| Some(message["params"]["request"]["url"].as_str()?.to_owned())).collect()
     }
 
     /// What the browser complained of: errors of scripts, and what the page's policy refused.
-    pub async fn complaints(&self) -> Vec<String> {
+    pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.post("se/log", json!({ "type": "browser" })).await;
         let entries = log.as_array().cloned().unwrap_or_default();
         entries.iter().map(|entry| entry["message"].to_string()).collect()
     }
 
     /// A picture of the page, for people: into the folder that `QUARREL_SHOTS` names, if it is set.
-    pub async fn picture(&self, name: &str) {
+    pub(crate) async fn picture(&self, name: &str) {
         if let Some(folder) = env::var_os("QUARREL_SHOTS") {
             let shot = self
-                .developer("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": true }))
+                .developer(
+                    "Page.captureScreenshot",
+                    json!({ "format": "png", "captureBeyondViewport": true }),
+                )
                 .await;
             let path = PathBuf::from(folder).join(format!("{name}.base64"));
             std::fs::write(path, shot["data"].as_str().unwrap_or_default()).expect("the picture is kept");
@@ -154,7 +166,7 @@ impl Browser {
     }
 
     /// Ends the session; the driver then ends the browser.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         let _ = self.http.delete(&self.session).send().await;
     }
 }

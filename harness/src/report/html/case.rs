@@ -124,7 +124,8 @@ fn key_in(view: &View<'_>, sentence: &str) -> Option<u32> {
 fn of_loss<'a>(view: &View<'a>, entry: &Entry) -> Vec<&'a Op> {
     let Some(key) = view.run.history.keys.find(&entry.key) else { return Vec::new() };
     let winner = entry.winner.as_ref().map(|winner| winner.write);
-    let mut wanted: Vec<WriteId> = [Some(entry.write), winner, entry.hangs_on].into_iter().flatten().collect();
+    let mut wanted: Vec<WriteId> =
+        [Some(entry.write), winner, entry.hangs_on].into_iter().flatten().collect();
     // Where replicas disagree there is no winner: what they show instead is what there is to see.
     if winner.is_none() {
         let finals = view.run.history.finals.iter().filter(|((of, _), _)| *of == key);
@@ -178,7 +179,7 @@ fn mentions(operation: &Operation) -> Vec<String> {
 }
 
 /// At most as many as one example shows, the two main ones among them, in order of time.
-fn thinned<'a>(mut operations: Vec<&'a Op>, lost: Option<WriteId>, won: Option<WriteId>) -> Vec<&'a Op> {
+fn thinned(mut operations: Vec<&Op>, lost: Option<WriteId>, won: Option<WriteId>) -> Vec<&Op> {
     let is_main = |op: &Op| op.write.is_some() && (op.write == lost || op.write == won);
     operations.sort_by_key(|op| (!is_main(op), std::cmp::Reverse(op.began)));
     operations.truncate(MOST_OPERATIONS);

@@ -36,6 +36,14 @@ pub(super) fn begin(height: f64, says: &str) -> Markup {
     svg
 }
 
+/// Begins a drawing without letters, which may be as narrow as the screen is.
+pub(super) fn begin_bars(height: f64, says: &str) -> Markup {
+    let mut svg = Markup::default();
+    let view = format!("0 0 {} {}", px(WIDTH), px(height));
+    svg.open("svg", &[("viewBox", &view), ("class", "fluid"), ("role", "img"), ("aria-label", says)]);
+    svg
+}
+
 /// A line of text in a drawing. `class` may add `end` or `middle` for where `x` is in it.
 pub(super) fn label(svg: &mut Markup, x: f64, y: f64, class: &str, text: &str) {
     svg.leaf("text", &[("x", &px(x)), ("y", &px(y)), ("class", class)], text);

@@ -105,7 +105,13 @@ fn drawing(page: &mut Markup, view: &View<'_>, stays: &BTreeMap<ClientId, Vec<St
                 &[("x", &x), ("y", &top), ("width", &wide), ("height", "14"), ("class", class)],
             );
             if to - from > 14.0 {
-                label(&mut chart.svg, f64::midpoint(from, to), y + 12.0, "middle on-bar", &stay.at.to_string());
+                label(
+                    &mut chart.svg,
+                    f64::midpoint(from, to),
+                    y + 12.0,
+                    "middle on-bar",
+                    &stay.at.to_string(),
+                );
             }
         }
     }
@@ -127,7 +133,11 @@ fn table(page: &mut Markup, stays: &BTreeMap<ClientId, Vec<Stay>>) {
                 way.push(format!("and {} more", stays.len() - 12));
             }
             let moves = stays.len() - 1;
-            vec![block::words(client.to_string()), block::number(moves.to_string()), block::words(way.join(", "))]
+            vec![
+                block::words(client.to_string()),
+                block::number(moves.to_string()),
+                block::words(way.join(", ")),
+            ]
         })
         .collect();
     let mut inner = Markup::default();

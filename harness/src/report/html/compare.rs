@@ -125,7 +125,8 @@ fn fates(page: &mut Markup, comparison: &Comparison) {
             if width > 0.0 {
                 let [x, top, wide, high] = [at, y + 3.0, width.max(2.0), ROW - 6.0].map(px);
                 let class = fate_class(fate);
-                let place = [("x", x.as_str()), ("y", &top), ("width", &wide), ("height", &high), ("class", class)];
+                let place =
+                    [("x", x.as_str()), ("y", &top), ("width", &wide), ("height", &high), ("class", class)];
                 svg.open("rect", &place);
                 svg.leaf("title", &[], &format!("{fate}: {}", grouped(run.summary.fate(fate)))).close("rect");
                 at += width;

@@ -53,7 +53,9 @@ fn rest(page: &mut Markup, view: &View<'_>) {
             after(*after_ns)
         ),
         Some(Quiescence::NotReached { why }) => format!("Replication did not come to rest: {why}."),
-        Some(Quiescence::Interrupted) => "The run was interrupted before replication came to rest.".to_owned(),
+        Some(Quiescence::Interrupted) => {
+            "The run was interrupted before replication came to rest.".to_owned()
+        }
     };
     page.leaf("p", &[], &text);
 }
@@ -119,5 +121,10 @@ fn table(page: &mut Markup, view: &View<'_>, spreads: &[Spread]) {
         }
     }
     let header = ["way", "writes", "p50", "p90", "p99", "p99.9", "max", "never"];
-    block::table(page, "Replication lag, by the leader that took the write and where it arrived", &header, &rows);
+    block::table(
+        page,
+        "Replication lag, by the leader that took the write and where it arrived",
+        &header,
+        &rows,
+    );
 }

@@ -144,14 +144,20 @@ impl<'a> Painter<'a> {
         }
         let clock = self.view.clocks.offset_us(leader, t);
         let stamped = if clock == 0 { String::new() } else { format!("; its clock is {}", off(clock)) };
-        let (sign, verb) = seen.map_or((Sign::Applied, "takes"), |(_, decision, _)| (sign(decision), verb(decision)));
-        let against = seen.and_then(|(.., against)| against).map_or(String::new(), |other| format!(" against {other}"));
+        let (sign, verb) =
+            seen.map_or((Sign::Applied, "takes"), |(_, decision, _)| (sign(decision), verb(decision)));
+        let against =
+            seen.and_then(|(.., against)| against).map_or(String::new(), |other| format!(" against {other}"));
         let verb = if verb == "applies" { "takes" } else { verb };
         let taken = self.add(Happening {
             t,
             at: Who::Replica(leader),
             sign,
-            label: if clock == 0 { short(&write.to_string()) } else { short(&format!("{write} {}", lead(clock))) },
+            label: if clock == 0 {
+                short(&write.to_string())
+            } else {
+                short(&format!("{write} {}", lead(clock)))
+            },
             caption: format!("{leader} {verb} {write}{against}{stamped}"),
             tone,
             arrow: Some((from, Cargo::Request, format!("{write} on its way to {leader}"))),
@@ -230,7 +236,11 @@ impl<'a> Painter<'a> {
             return;
         }
         let arrow = self.met.get(&(dot, dot.origin)).map(|&from| {
-            (from, Cargo::Entries, format!("{write} from {} to {}, some time before", dot.origin, entry.leader))
+            (
+                from,
+                Cargo::Entries,
+                format!("{write} from {} to {}, some time before", dot.origin, entry.leader),
+            )
         });
         let tone = self.tone(Some(write));
         self.add(Happening {
@@ -261,7 +271,11 @@ impl<'a> Painter<'a> {
             })
             .collect();
         for (t, replica, sign, caption) in acts.into_iter().take(MOST_ACTS) {
-            let label = if sign == Sign::Clock { lead(self.view.clocks.offset_us(replica, t)) } else { String::new() };
+            let label = if sign == Sign::Clock {
+                lead(self.view.clocks.offset_us(replica, t))
+            } else {
+                String::new()
+            };
             let at = Who::Replica(replica);
             self.add(Happening { t, at, sign, label, caption, tone: Tone::Plain, arrow: None });
         }
@@ -282,10 +296,16 @@ impl<'a> Painter<'a> {
             let seen = &self.happenings[n];
             let caption = format!("{:.4} s  {}", seconds(seen.t), seen.caption);
             scene.rows.push(Row { number: (row + 1).to_string(), caption });
-            scene.marks.push(Mark { place: place(n), sign: seen.sign, label: seen.label.clone(), tone: seen.tone });
+            scene.marks.push(Mark {
+                place: place(n),
+                sign: seen.sign,
+                label: seen.label.clone(),
+                tone: seen.tone,
+            });
             if let Some((from, cargo, label)) = &seen.arrow {
                 let to = Arrival::At(place(n));
-                let arrow = Arrow { from: place(*from), to, cargo: *cargo, label: label.clone(), tone: seen.tone };
+                let arrow =
+                    Arrow { from: place(*from), to, cargo: *cargo, label: label.clone(), tone: seen.tone };
                 scene.arrows.push(arrow);
             }
         }
@@ -299,7 +319,11 @@ impl<'a> Painter<'a> {
 
     fn title(&self) -> String {
         let key = self.case.key.map_or("", |key| self.view.run.history.keys.name(key));
-        match self.case.entry.and_then(|entry| entry.winner.as_ref().map(|winner| (entry.write, winner.write))) {
+        match self
+            .case
+            .entry
+            .and_then(|entry| entry.winner.as_ref().map(|winner| (entry.write, winner.write)))
+        {
             Some((lost, won)) => format!("{key}: {lost} is acknowledged, and lost to {won}"),
             None => format!("{key}: {}", self.case.kind),
         }
@@ -307,9 +331,9 @@ impl<'a> Painter<'a> {
 
     fn lanes(&self) -> Vec<(Who, Lane)> {
         let clients: BTreeSet<ClientId> = self.case.operations.iter().map(|op| op.client).collect();
-        let clients = clients.into_iter().map(|client| {
-            (Who::Client(client), Lane { name: client.to_string(), owner: Owner::Client })
-        });
+        let clients = clients
+            .into_iter()
+            .map(|client| (Who::Client(client), Lane { name: client.to_string(), owner: Owner::Client }));
         let leaders = self.view.leaders();
         let replicas = self.view.replicas().into_iter().map(|replica| {
             let owner = if leaders.contains(&replica) { Owner::Leader } else { Owner::Follower };

@@ -42,14 +42,17 @@ pub(super) fn write(page: &mut Markup, view: &View<'_>) {
     let text = serde_json::to_string_pretty(&record.scenario).unwrap_or_default();
     scenario.leaf("pre", &[("tabindex", "0")], &text);
     block::folded(page, "The scenario as it was resolved", &scenario);
-    let text = "Real processes are not deterministic: the seed fixes load and faults, but not how they interleave.";
+    let text =
+        "Real processes are not deterministic: the seed fixes load and faults, but not how they interleave.";
     block::note(page, text);
     page.close("section");
 }
 
 /// Counts and durations that are no breach.
 fn figures(page: &mut Markup, view: &View<'_>) {
-    let Some(figures) = view.run.judgement.get("figures").and_then(serde_json::Value::as_object) else { return };
+    let Some(figures) = view.run.judgement.get("figures").and_then(serde_json::Value::as_object) else {
+        return;
+    };
     let rows: Vec<Vec<Cell>> = figures
         .iter()
         .filter_map(|(name, value)| Some(vec![words(name), number(grouped(value.as_u64()?))]))
@@ -70,7 +73,8 @@ fn files(page: &mut Markup, view: &View<'_>) {
         .map(|(path, bytes)| {
             let mut link = Markup::default();
             link.leaf("a", &[("href", path)], path);
-            let about = CONTENTS.iter().find(|(start, _)| path.starts_with(start)).map_or("", |(_, about)| about);
+            let about =
+                CONTENTS.iter().find(|(start, _)| path.starts_with(start)).map_or("", |(_, about)| about);
             vec![Cell::Piece(link), number(grouped(*bytes)), words(about)]
         })
         .collect();

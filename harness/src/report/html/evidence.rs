@@ -39,10 +39,8 @@ fn one(page: &mut Markup, view: &View<'_>, n: usize, case: &Case<'_>) {
     page.raw("<h3>").text(&case.kind).raw(" <small>");
     page.text(&how_often(case)).raw("</small></h3>");
     page.leaf("p", &[("class", "sentence")], &case.sentence);
-    if let Some(entry) = case.entry {
-        if let Some(text) = in_plain_words(view, entry) {
-            page.leaf("p", &[("class", "why")], &text);
-        }
+    if let Some(text) = case.entry.and_then(|entry| in_plain_words(view, entry)) {
+        page.leaf("p", &[("class", "why")], &text);
     }
     if let Some(scene) = diagram::scene(view, case) {
         let mut drawing = Markup::default();
@@ -128,7 +126,9 @@ fn clocks_in_words(view: &View<'_>, entry: &Entry, winner: &Winner, by: ReplicaI
     let (leader, won) = (entry.leader, winner.write);
     let why = match (ahead, own) {
         (1.., _) => format!("because {by}'s clock was {} ms ahead", grouped(ahead.unsigned_abs() / 1000)),
-        (_, ..=-1) => format!("because {leader}'s clock was {} ms behind", grouped(own.unsigned_abs() / 1000)),
+        (_, ..=-1) => {
+            format!("because {leader}'s clock was {} ms behind", grouped(own.unsigned_abs() / 1000))
+        }
         _ => "although no clock was disturbed just then".to_owned(),
     };
     let later = grouped(stamp.unsigned_abs() / 1000);
@@ -156,7 +156,7 @@ fn duel(page: &mut Markup, view: &View<'_>, entry: &Entry) {
     };
     let rows = [
         ("write", entry.write.to_string(), winner.write.to_string()),
-        ("asked", entry.op.clone(), what(winner.write)),
+        ("asked", what(entry.write), what(winner.write)),
         ("taken by", entry.leader.to_string(), winner.leader.to_string()),
         ("began", time(Some(entry.call_ns)), time(winner.call_ns)),
         ("acknowledged", time(Some(entry.ack_ns)), time(winner.ack_ns)),
@@ -167,10 +167,8 @@ fn duel(page: &mut Markup, view: &View<'_>, entry: &Entry) {
         ),
         ("stamp", stamp(entry.stamp), stamp(winner.stamp)),
     ];
-    let rows: Vec<Vec<Cell>> = rows
-        .into_iter()
-        .map(|(name, lost, won)| vec![words(name), words(lost), words(won)])
-        .collect();
+    let rows: Vec<Vec<Cell>> =
+        rows.into_iter().map(|(name, lost, won)| vec![words(name), words(lost), words(won)]).collect();
     let caption = format!("Record {}: the write that was lost and the write that won", entry.key);
     block::table(page, &caption, &["", "\u{2717} lost", "\u{2605} won"], &rows);
 }

@@ -123,12 +123,7 @@ fn strips(view: &View<'_>, key: u32) -> BTreeMap<ReplicaId, Strip> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a handful of rows")]
-fn drawing(
-    view: &View<'_>,
-    key: u32,
-    replicas: &[ReplicaId],
-    strips: &BTreeMap<ReplicaId, Strip>,
-) -> Markup {
+fn drawing(view: &View<'_>, key: u32, replicas: &[ReplicaId], strips: &BTreeMap<ReplicaId, Strip>) -> Markup {
     let name = view.run.history.keys.name(key);
     let says = format!("Writes to record {name}, and what each replica held, over the time of the run");
     let height = (replicas.len() as f64).mul_add(STRIP, WRITES + STRIP);
@@ -298,12 +293,19 @@ fn told(view: &View<'_>, write: WriteId) -> String {
         None => None,
     };
     let when = ended.map_or(String::new(), |ended| format!(" of {:.3} s", seconds(ended)));
-    let fate = view.fate(write).filter(|fate: &Fate| fate.is_loss()).map_or(String::new(), |fate| format!(", {fate}"));
+    let fate = view
+        .fate(write)
+        .filter(|fate: &Fate| fate.is_loss())
+        .map_or(String::new(), |fate| format!(", {fate}"));
     format!("{write}{when}{fate}")
 }
 
 /// A value that fits in a table; the whole is in the history.
 fn shortened(text: &str) -> String {
     const MOST: usize = 120;
-    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST).collect::<String>() + "\u{2026}" }
+    if text.chars().count() <= MOST {
+        text.to_owned()
+    } else {
+        text.chars().take(MOST).collect::<String>() + "\u{2026}"
+    }
 }

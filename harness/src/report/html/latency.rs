@@ -138,9 +138,7 @@ fn moving(view: &View<'_>, chart: &Chart, y: &Scale, quantile: f64) -> Vec<(f64,
     let points = columns.into_iter().enumerate().filter(|(_, values)| values.len() >= FEWEST);
     let width = end / COLUMNS as u64;
     points
-        .map(|(n, values)| {
-            (chart.at(width * n as u64 + width / 2), y.at(Sorted::new(values).at(quantile)))
-        })
+        .map(|(n, values)| (chart.at(width * n as u64 + width / 2), y.at(Sorted::new(values).at(quantile))))
         .collect()
 }
 
@@ -170,14 +168,17 @@ fn percentiles(page: &mut Markup, view: &View<'_>) {
     let x = Scale::linear((0.0, nines), (chart::LEFT, chart::RIGHT));
     let (top, bottom) = (8.0, 208.0);
     let slowest = kinds.iter().map(|(_, _, sorted)| sorted.at(1.0)).fold(1e-3, f64::max);
-    let fastest = kinds.iter().filter(|(_, _, sorted)| !sorted.is_empty()).map(|(_, _, sorted)| sorted.at(0.0));
+    let fastest =
+        kinds.iter().filter(|(_, _, sorted)| !sorted.is_empty()).map(|(_, _, sorted)| sorted.at(0.0));
     let y = Scale::logarithmic((fastest.fold(1.0, f64::min) * 0.8, slowest * 1.2), (bottom, top));
     let mut svg = chart::begin(bottom + chart::FOOT, "Latency by percentile");
     for at in y.ticks(4) {
         line(&mut svg, (chart::LEFT, y.at(at)), (chart::RIGHT, y.at(at)), "grid");
         label(&mut svg, chart::LEFT - 6.0, y.at(at) + 4.0, "end", &duration(at));
     }
-    for (at, name) in [(0.0, "0"), (0.301, "50"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99"), (5.0, "99.999")] {
+    for (at, name) in
+        [(0.0, "0"), (0.301, "50"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99"), (5.0, "99.999")]
+    {
         if at <= nines {
             line(&mut svg, (x.at(at), top), (x.at(at), bottom), "grid");
             label(&mut svg, x.at(at), bottom + 15.0, "middle", name);

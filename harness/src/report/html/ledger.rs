@@ -77,7 +77,9 @@ pub(super) fn write(page: &mut Markup, view: &View<'_>) {
 
 fn controls(page: &mut Markup, view: &View<'_>) {
     page.raw("<form id=\"ledger-controls\" class=\"controls\" hidden>");
-    page.raw("<label>search <input id=\"ledger-search\" type=\"search\" placeholder=\"write, record, leader\">");
+    page.raw(
+        "<label>search <input id=\"ledger-search\" type=\"search\" placeholder=\"write, record, leader\">",
+    );
     page.raw("</label> <label>fate <select id=\"ledger-fate\"><option value=\"\">all</option>");
     page.raw("<option value=\"lost\">lost, of any kind</option>");
     for fate in Fate::ALL.into_iter().filter(|&fate| view.run.summary.fate(fate) > 0) {
@@ -139,7 +141,17 @@ fn static_rows(page: &mut Markup, view: &View<'_>) {
     let mut order: Vec<&Entry> = view.run.ledger.iter().collect();
     order.sort_by_key(|entry| weight(view, entry));
     let rows: Vec<Vec<Cell>> = order.into_iter().take(ROWS).map(row).collect();
-    let header = ["write", "record", "asked", "leader", "acknowledged", "fate", "lost to", "its stamp", "it was written"];
+    let header = [
+        "write",
+        "record",
+        "asked",
+        "leader",
+        "acknowledged",
+        "fate",
+        "lost to",
+        "its stamp",
+        "it was written",
+    ];
     page.raw("<div id=\"ledger-table\">");
     let caption = format!("{} acknowledged writes", grouped(view.run.ledger.len() as u64));
     block::table(page, &caption, &header, &rows);
@@ -263,7 +275,7 @@ mod tests {
     #[test]
     fn numbers_for_the_script_are_short_and_unmistakable() {
         let mut column = String::new();
-        [0, 35, 36, -1, 1_000_000].map(|value| number_to(&mut column, value));
+        [0, 35, 36, -1, 1_000_000].into_iter().for_each(|value| number_to(&mut column, value));
         maybe_to(&mut column, None);
         assert_eq!(column, "0z+10|-1|+lfls|_");
     }

@@ -32,11 +32,8 @@ impl Markup {
             '"' => self.0.push_str("&quot;"),
             '\'' => self.0.push_str("&#39;"),
             '\n' | '\t' => self.0.push(c),
-            // Neither HTML nor a reader can make anything of other control characters, and those that turn the
-            // direction of writing can make a page lie.
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-                self.0.push('\u{fffd}');
-            }
+            // Neither HTML nor a reader can make anything of other control characters.
+            c if c.is_control() || turns(c) => self.0.push('\u{fffd}'),
             c => self.0.push(c),
         }
     }
@@ -82,9 +79,9 @@ impl Markup {
         self
     }
 
-    /// Adds a space-time diagram: its drawing escapes its own text.
+    /// Adds a space-time diagram: its drawing escapes its own text, but knows nothing of what turns it.
     pub(super) fn diagram(&mut self, scene: &Scene) -> &mut Self {
-        self.0.push_str(&diagram::svg(scene));
+        self.0.push_str(&diagram::svg(scene).replace(turns, "\u{fffd}"));
         self
     }
 
@@ -95,7 +92,7 @@ impl Markup {
         let json = serde_json::to_string(data).unwrap_or_default();
         for c in json.chars() {
             match c {
-                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                c if turns(c) || "<>&\u{2028}\u{2029}".contains(c) => {
                     let _ = write!(self.0, "\\u{:04x}", u32::from(c));
                 }
                 c => self.0.push(c),
@@ -115,10 +112,19 @@ impl Markup {
     }
 }
 
+/// Whether a character turns the direction of writing: it could make a page lie.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A coordinate, to a tenth: more digits than a screen has dots only make a page longer.
 pub(super) fn px(value: f64) -> String {
     let tenths = (value * 10.0).round();
-    if tenths.rem_euclid(10.0) == 0.0 { format!("{}", tenths / 10.0) } else { format!("{:.1}", tenths / 10.0) }
+    if tenths.rem_euclid(10.0) == 0.0 {
+        format!("{}", tenths / 10.0)
+    } else {
+        format!("{:.1}", tenths / 10.0)
+    }
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ mod view;
 pub use compare::compare;
 pub use list::list;
 
-use super::recorded::{Recorded, RecordedError};
 use super::Summary;
+use super::recorded::{Recorded, RecordedError};
 use markup::Markup;
 use serde_json::Value;
 use std::path::Path;
@@ -114,3 +114,6 @@ fn document(title: &str, body: &Markup) -> Markup {
     page.raw("\n<script>").raw(include_str!("script.js")).raw("</script></body></html>\n");
     page
 }
+
+#[cfg(test)]
+mod tests;

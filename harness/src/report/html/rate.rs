@@ -124,7 +124,8 @@ fn table(page: &mut Markup, view: &View<'_>) {
             ]
         })
         .collect();
-    let header = ["replica", "operations", "ok", "unknown", "failed", "answered ok", "longest time without one"];
+    let header =
+        ["replica", "operations", "ok", "unknown", "failed", "answered ok", "longest time without one"];
     block::table(page, "Availability by replica", &header, &rows);
 }
 

@@ -110,7 +110,10 @@ mod tests {
     fn ticks_are_round_and_within() {
         assert_eq!(Scale::linear((0.0, 2.66), (0.0, 1.0)).ticks(6), [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]);
         let ticks = Scale::logarithmic((0.000_2, 3.0), (0.0, 1.0)).ticks(0);
-        assert_eq!(ticks.iter().map(|&tick| duration(tick)).collect::<Vec<_>>(), ["1 ms", "10 ms", "100 ms", "1 s"]);
+        assert_eq!(
+            ticks.iter().map(|&tick| duration(tick)).collect::<Vec<_>>(),
+            ["1 ms", "10 ms", "100 ms", "1 s"]
+        );
     }
 
     #[test]

@@ -143,7 +143,7 @@ fn fates(page: &mut Markup, run: &Summary) {
     if all == 0 {
         return;
     }
-    let mut svg = chart::begin(34.0, "The fates of all acknowledged writes as shares of one bar");
+    let mut svg = chart::begin_bars(34.0, "The fates of all acknowledged writes as shares of one bar");
     let mut at = 0.0;
     for fate in Fate::ALL {
         let width = share(run.fate(fate), all) * chart::WIDTH;

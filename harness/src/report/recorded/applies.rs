@@ -116,8 +116,9 @@ fn read_one(folder: &Path, replica: ReplicaId) -> Result<Option<Log>, RecordedEr
 
 impl Log {
     fn take(&mut self, line: &Line<'_>) {
-        let Line { event, key: Some(key), write: Some(write), dot: Some(dot), decision: Some(decision), .. } =
-            line
+        let Line {
+            event, key: Some(key), write: Some(write), dot: Some(dot), decision: Some(decision), ..
+        } = line
         else {
             return;
         };
@@ -163,7 +164,9 @@ impl Applies {
             if log.damaged > 0 {
                 let (count, replica) = (log.damaged, log.replica);
                 let lines = if count == 1 { "line is" } else { "lines are" };
-                notes.push(format!("{count} {lines} broken off in apply/{replica}.jsonl: a killed node's last words"));
+                notes.push(format!(
+                    "{count} {lines} broken off in apply/{replica}.jsonl: a killed node's last words"
+                ));
             }
             let Some(offset) = log.offset(&asked).or(common) else {
                 notes.push(format!("apply/{}.jsonl could not be put on the time of the run", log.replica));

@@ -80,7 +80,9 @@ impl RecordedError {
                 let (folder, path) = (folder(path), path.display());
                 format!("`quarrel check {folder} --ledger {path}` writes it again")
             }
-            Self::Damaged { .. } => "mend the line, or take the file away: the report then does without".to_owned(),
+            Self::Damaged { .. } => {
+                "mend the line, or take the file away: the report then does without".to_owned()
+            }
         }
     }
 }
@@ -97,7 +99,8 @@ pub(super) fn versioned<T: DeserializeOwned>(
 ) -> Result<T, RecordedError> {
     let path = folder.join(name);
     let bytes = fs::read(&path).map_err(|source| RecordedError::Unreadable { path: path.clone(), source })?;
-    let damaged = |why: serde_json::Error| RecordedError::Damaged { path: path.clone(), why: why.to_string() };
+    let damaged =
+        |why: serde_json::Error| RecordedError::Damaged { path: path.clone(), why: why.to_string() };
     // The version first: what else a newer file holds need not make sense to this build.
     let whole: Value = serde_json::from_slice(&bytes).map_err(damaged)?;
     check_version(&path, &whole, newest)?;

@@ -113,7 +113,14 @@ impl Open {
         for ((from, how), links) in groups {
             let kind = if how == "slow or lossy" { BandKind::Link } else { BandKind::Partition };
             let label = format!("{} {how}", describe(&links));
-            self.bands.push(Band { kind, label, from, to: t, replica: None, links: links.into_iter().collect() });
+            self.bands.push(Band {
+                kind,
+                label,
+                from,
+                to: t,
+                replica: None,
+                links: links.into_iter().collect(),
+            });
         }
     }
 
@@ -132,7 +139,14 @@ impl Open {
     fn end_process(&mut self, t: u64, replica: ReplicaId) {
         if let Some((from, how)) = self.processes.remove(&replica) {
             let kind = BandKind::Process;
-            self.bands.push(Band { kind, label: format!("{replica} {how}"), from, to: t, replica: Some(replica), links: Vec::new() });
+            self.bands.push(Band {
+                kind,
+                label: format!("{replica} {how}"),
+                from,
+                to: t,
+                replica: Some(replica),
+                links: Vec::new(),
+            });
         }
     }
 }
