@@ -3,7 +3,7 @@
 use super::{
     block::{self, Cell, number, words},
     case::Case,
-    diagram,
+    diagram, keys,
     markup::Markup,
     scale::seconds,
     verdict::verdict_class,
@@ -49,6 +49,9 @@ fn one(page: &mut Markup, view: &View<'_>, n: usize, case: &Case<'_>) {
     }
     if let Some(entry) = case.entry {
         duel(page, view, entry);
+    }
+    if let (None, Some(key)) = (case.entry, case.key) {
+        keys::held(page, view, key);
     }
     operations(page, view, case);
     if !case.others.is_empty() {

@@ -10,6 +10,7 @@ use super::{
 use quarrel_models::{
     fate::Fate,
     id::{ReplicaId, WriteId},
+    value::Value,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -96,16 +97,35 @@ fn one(page: &mut Markup, view: &View<'_>, key: u32, drawn: bool) {
         let drawing = drawing(view, key, &replicas, &strips);
         let diverged = if groups.is_empty() { "" } else { ": the replicas disagree in the end" };
         block::figure(page, &format!("Record {name}{diverged}"), &drawing);
+        let astray = astray(view, key, &strips);
+        if !astray.is_empty() {
+            let text = format!(
+                "The strip of {} does not end with what was read there: what a killed process or a resolution did \
+                 is not in its apply log.",
+                astray.join(", ")
+            );
+            block::note(page, &text);
+        }
     }
-    let in_the_end = in_the_end(view, key, &replicas);
     let mut inner = Markup::default();
-    let header = ["replica", "made by", "value"];
-    block::table(&mut inner, &format!("What the replicas held of {name} in the end"), &header, &in_the_end);
+    held(&mut inner, view, key);
     if groups.is_empty() {
         block::folded(page, &format!("{name} in the end: all replicas that were read show the same"), &inner);
     } else {
         page.add(&inner);
     }
+}
+
+/// The replicas whose apply log does not lead to what they were read to hold.
+fn astray(view: &View<'_>, key: u32, strips: &BTreeMap<ReplicaId, Strip>) -> Vec<String> {
+    let differs = |replica: &ReplicaId, strip: &Strip| {
+        let read = view.run.history.finals.get(&(key, *replica))?;
+        let mut versions = read.versions.clone();
+        versions.sort_unstable();
+        let (_, held) = strip.last()?;
+        (!versions.is_empty() && *held != versions).then(|| replica.to_string())
+    };
+    strips.iter().filter_map(|(replica, strip)| differs(replica, strip)).collect()
 }
 
 /// What each replica held, over time.
@@ -263,16 +283,48 @@ fn differences(chart: &mut Chart, strips: &BTreeMap<ReplicaId, Strip>, y: f64) {
     }
 }
 
+/// What the replicas held of a record in the end; of sets that differ, what is not in all of them comes first.
+pub(super) fn held(page: &mut Markup, view: &View<'_>, key: u32) {
+    let name = view.run.history.keys.name(key);
+    let header = ["replica", "made by", "value"];
+    let rows = in_the_end(view, key, &view.replicas());
+    block::table(page, &format!("What the replicas held of {name} in the end"), &header, &rows);
+}
+
+/// A value in words. Of sets that differ only what is not in all of them is told one by one.
+fn value_in_words(shown: &[Value], common: Option<&BTreeSet<Value>>) -> String {
+    match (shown, common) {
+        ([Value::Set(elements)], Some(common)) if !common.is_empty() => {
+            let own: Vec<String> = elements.difference(common).map(ToString::to_string).collect();
+            let own = if own.is_empty() { "nothing".to_owned() } else { own.join(" ") };
+            shortened(&format!("{own}, beside {} elements that all of them have", common.len()))
+        }
+        ([], _) => "deleted".to_owned(),
+        _ => shortened(&shown.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")),
+    }
+}
+
+/// The elements that all replicas have, if they hold sets that differ.
+fn in_common(view: &View<'_>, key: u32) -> Option<BTreeSet<Value>> {
+    let groups = view.run.history.disagreement(key);
+    let sets = groups.iter().map(|(_, shown)| match shown.as_slice() {
+        [value] => value.as_set(),
+        _ => None,
+    });
+    let sets: Vec<&BTreeSet<Value>> = sets.collect::<Option<_>>()?;
+    let (first, rest) = sets.split_first()?;
+    Some(first.iter().filter(|element| rest.iter().all(|set| set.contains(element))).cloned().collect())
+}
+
 fn in_the_end(view: &View<'_>, key: u32, replicas: &[ReplicaId]) -> Vec<Vec<block::Cell>> {
     let history = &view.run.history;
+    let common = in_common(view, key);
     let mut rows = Vec::new();
     for replica in replicas {
         let (by, value) = match history.finals.get(&(key, *replica)) {
             Some(held) => {
                 let by: Vec<String> = held.versions.iter().map(|write| told(view, *write)).collect();
-                let shown: Vec<String> = held.shown.iter().map(ToString::to_string).collect();
-                let shown = if shown.is_empty() { "deleted".to_owned() } else { shown.join(" and ") };
-                (by.join(", "), shortened(&shown))
+                (by.join(", "), value_in_words(&held.shown, common.as_ref()))
             }
             None if history.read.contains(replica) => (String::new(), "no record".to_owned()),
             None => {

@@ -8,7 +8,7 @@ use quarrel_models::{
     strategy::{Decision, Strategy},
     topology::Graph,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A recorded run.
 #[derive(Debug)]
@@ -120,17 +120,33 @@ impl<'a> View<'a> {
 
     /// Whether the later write was made in the knowledge of the earlier one.
     fn knew(&self, later: WriteId, earlier: WriteId) -> bool {
-        match self.written(later) {
-            Some(Written::Resolution(resolution)) => resolution.over.contains(&earlier),
-            Some(Written::Op(op)) => {
-                // Where versions live side by side a write replaces what its session read, not what the leader had.
-                let by_leader = !matches!(self.run.record.scenario.strategy, Strategy::OnRead(_));
-                let dot = self.written(earlier).and_then(|write| write.dot());
-                let covered = dot.zip(op.knew.as_ref()).is_some_and(|(dot, knew)| knew.covers(dot));
-                op.versions.contains(&earlier) || (by_leader && covered)
+        // Where versions live side by side a write replaces what its session read, and what that had replaced; not
+        // what the leader had.
+        let by_leader = !matches!(self.run.record.scenario.strategy, Strategy::OnRead(_));
+        let Some(known) = self.written(earlier) else { return false };
+        let Some(dot) = known.dot() else { return false };
+        // What was over before that write began cannot have known of it: the search ends there.
+        let too_old = |write: WriteId| match (self.written(write), known) {
+            (Some(Written::Op(op)), Written::Op(known)) => op.ended < known.began,
+            _ => false,
+        };
+        let mut open = vec![later];
+        let mut seen = BTreeSet::new();
+        while let Some(write) = open.pop() {
+            let over = match self.written(write) {
+                Some(Written::Resolution(resolution)) => &resolution.over,
+                Some(Written::Op(op)) if by_leader && op.knew.as_ref().is_some_and(|knew| knew.covers(dot)) => {
+                    return true;
+                }
+                Some(Written::Op(op)) => &op.versions,
+                None => continue,
+            };
+            if over.contains(&earlier) {
+                return true;
             }
-            None => false,
+            open.extend(over.iter().copied().filter(|&write| !too_old(write) && seen.insert(write)));
         }
+        false
     }
 
     /// What a replica holds of a record after it applied one more version.
