@@ -135,7 +135,9 @@ impl<'a> View<'a> {
         while let Some(write) = open.pop() {
             let over = match self.written(write) {
                 Some(Written::Resolution(resolution)) => &resolution.over,
-                Some(Written::Op(op)) if by_leader && op.knew.as_ref().is_some_and(|knew| knew.covers(dot)) => {
+                Some(Written::Op(op))
+                    if by_leader && op.knew.as_ref().is_some_and(|knew| knew.covers(dot)) =>
+                {
                     return true;
                 }
                 Some(Written::Op(op)) => &op.versions,
