@@ -51,7 +51,7 @@ pub(super) fn report(arguments: &Arguments, world: &mut World<'_>) -> Result<Exi
 }
 
 /// A run that has come to its end.
-fn finished(entry: Entry) -> Result<Entry, Failure> {
+pub(super) fn finished(entry: Entry) -> Result<Entry, Failure> {
     match entry.status {
         Status::Running => {
             Err(Failure::usage(format!("the run {} is under way", entry.full_name()), "wait for its end"))
@@ -122,7 +122,8 @@ fn as_json(comparison: &Comparison) -> Value {
     json!({ "v": VERSION, "runs": runs })
 }
 
-fn write(path: &Path, page: &str) -> Result<(), Failure> {
+/// Writes a page.
+pub(super) fn write(path: &Path, page: &str) -> Result<(), Failure> {
     fs::write(path, page).map_err(|error| {
         let help = "name a file in a folder that exists and that you may write to, with --html FILE";
         Failure::environment(format!("cannot write {}: {error}", path.display()), help)

@@ -6,12 +6,13 @@ use super::{
 };
 use crate::{
     exit::{Exit, Failure},
-    report::{Paint, Summary, Table, Text, VERSION, write_json},
+    report::{Paint, Summary, Table, Text, VERSION, html, write_json},
     store::{Catalogue, Entry, FindError, Status, Store},
     viewer,
 };
 use clap::Subcommand;
 use serde_json::{Value, json};
+use std::process::{Command, Stdio};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,7 +22,7 @@ Examples:
   quarrel runs serve                     all of them in a browser
   quarrel runs prune --keep 10 --dry-run";
 
-/// List, show, serve and remove recorded runs
+/// List, show, open, serve and remove recorded runs
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -49,6 +50,15 @@ enum Verb {
         store: StoreOption,
         #[command(flatten)]
         output: OutputOption,
+    },
+    /// Open the page of a run in a browser, and say where it is
+    #[command(after_help = "Example:\n  quarrel runs open 20261123T16")]
+    Open {
+        /// Its name, a prefix of it, its seed, its folder, or `latest`.
+        #[arg(default_value = "latest")]
+        run: String,
+        #[command(flatten)]
+        store: StoreOption,
     },
     /// Show the store in a browser, on 127.0.0.1 only, until Ctrl-C
     #[command(after_help = "Example:\n  quarrel runs serve --port 8080")]
@@ -79,6 +89,7 @@ pub(super) fn runs(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit,
     match &arguments.verb {
         Verb::List { store, output } => list(&store.store(), output.output, world),
         Verb::Show { run, store, output } => show(&store.store(), run, output.output, world),
+        Verb::Open { run, store } => open(&store.store(), run, world),
         Verb::Serve { port, store } => serve(*port, store.store(), world),
         Verb::Prune { keep, dry_run, store, output } => {
             prune(&store.store(), *keep, *dry_run, output.output, world)
@@ -171,6 +182,26 @@ fn show(store: &Store, name: &str, output: Output, world: &mut World<'_>) -> Res
         Output::Text => {
             let paint = Paint { on: world.surroundings.colours_out };
             Text { paint, ci: world.surroundings.ci }.run(&summary, world.out)?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Only people at a terminal have a browser to look at.
+fn open(store: &Store, name: &str, world: &mut World<'_>) -> Result<Exit, Failure> {
+    let entry = super::report::finished(find(store, name)?)?;
+    let page = entry.path.join("report.html");
+    if !page.exists() {
+        super::report::write(&page, &html::of_folder(&entry.path)?)?;
+    }
+    writeln!(world.out, "{}", page.display())?;
+    if world.surroundings.terminal_err && !world.surroundings.ci {
+        let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+        let silent = || Stdio::null();
+        let started =
+            Command::new(opener).arg(&page).stdin(silent()).stdout(silent()).stderr(silent()).spawn();
+        if let Err(error) = started {
+            writeln!(world.err, "warning: {opener} cannot be run ({error}): open the page by hand")?;
         }
     }
     Ok(Exit::Success)

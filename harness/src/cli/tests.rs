@@ -367,6 +367,18 @@ fn every_run_has_its_page_and_the_page_can_be_made_again() {
 }
 
 #[test]
+fn the_page_of_a_run_is_found_and_made_if_it_is_not_there() {
+    let (_folder, store) = store();
+    let line = |words: &str| format!("quarrel {words} --results {}", store.display());
+    quarrel(passes, &line("run smoke"));
+    let page = store.join("latest").canonicalize().unwrap().join("report.html");
+    fs::remove_file(&page).unwrap();
+    let done = quarrel(passes, &line("runs open"));
+    assert_eq!((done.exit, done.out.trim()), (Exit::Success, page.to_str().unwrap()), "{}", done.err);
+    assert!(page.exists());
+}
+
+#[test]
 fn a_run_that_was_interrupted_says_so_on_its_page() {
     let (_folder, store) = store();
     let done = quarrel(is_interrupted, &format!("quarrel run smoke --results {}", store.display()));
