@@ -325,7 +325,12 @@ impl<'a> Painter<'a> {
             .and_then(|entry| entry.winner.as_ref().map(|winner| (entry.write, winner.write)))
         {
             Some((lost, won)) => format!("{key}: {lost} is acknowledged, and lost to {won}"),
-            None => format!("{key}: {}", self.case.kind),
+            None => match self.case.entry {
+                Some(entry) => {
+                    format!("{key}: {} is acknowledged, and {}", entry.write, entry.fate.meaning())
+                }
+                None => format!("{key}: {}", self.case.kind),
+            },
         }
     }
 

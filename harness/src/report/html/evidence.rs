@@ -3,7 +3,7 @@
 use super::{
     block::{self, Cell, number, words},
     case::Case,
-    diagram, keys,
+    diagram, held,
     markup::Markup,
     scale::seconds,
     verdict::verdict_class,
@@ -51,7 +51,7 @@ fn one(page: &mut Markup, view: &View<'_>, n: usize, case: &Case<'_>) {
         duel(page, view, entry);
     }
     if let (None, Some(key)) = (case.entry, case.key) {
-        keys::held(page, view, key);
+        held::table(page, view, key);
     }
     operations(page, view, case);
     if !case.others.is_empty() {

@@ -73,6 +73,11 @@ pub(super) fn write(page: &mut Markup, view: &View<'_>) {
         block::note(page, "There were no operations.");
     } else {
         over_time(page, view);
+        if view.run.record.scenario.clients.rate > 0.0 {
+            let text = "The load is an open loop: an operation of a client that was still busy began late, and what \
+                        it waited for that is not in these figures.";
+            block::note(page, text);
+        }
         percentiles(page, view);
         by_phase(page, view);
     }

@@ -106,7 +106,7 @@ fn weight(view: &View<'_>, entry: &Entry) -> u8 {
     }
 }
 
-/// The rows that there is room for, in order of time. Of what was not lost, every so manieth is kept.
+/// The rows that there is room for, in order of time. What there is no room for is sampled evenly.
 fn kept<'a>(view: &View<'a>) -> Vec<&'a Entry> {
     let mut by_weight: [Vec<usize>; 3] = Default::default();
     for (at, entry) in view.run.ledger.iter().enumerate() {
@@ -131,7 +131,7 @@ fn thinned(page: &mut Markup, view: &View<'_>, kept: usize) {
         let (all, kept) = (grouped(all as u64), grouped(kept as u64));
         let text = format!(
             "The table has {kept} of {all} writes, to keep the page small: violations first, then other losses, \
-             then every so manieth of the rest. All of them are in ledger.jsonl."
+             then an even sample of the rest. All of them are in ledger.jsonl."
         );
         block::note(page, &text);
     }

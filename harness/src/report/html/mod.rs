@@ -13,6 +13,7 @@ mod diagram;
 mod environment;
 mod evidence;
 mod faults;
+mod held;
 mod keys;
 mod latency;
 mod ledger;
@@ -20,6 +21,7 @@ mod list;
 mod markup;
 mod rate;
 mod scale;
+mod strips;
 mod verdict;
 mod view;
 
