@@ -174,6 +174,31 @@ async fn the_layout_holds(browser: &Browser, name: &str) {
     assert_ne!(browser.run(ground).await, dark, "dark differs from light");
 }
 
+/// A page that is too wide, too pale and too curious is found to be all three.
+async fn these_checks_can_fail(browser: &Browser) {
+    browser
+        .run(
+            "const bad = document.createElement('p');
+             bad.textContent = 'pale';
+             bad.style = 'width: 3000px; color: #eee; background: #fff';
+             document.body.append(bad);
+             const picture = new Image();
+             picture.src = 'http://127.0.0.1:9/x.png';
+             document.body.append(picture);
+             return 0",
+        )
+        .await;
+    let found = browser.run(OVERFLOW).await;
+    assert!(found["page"].as_u64() >= Some(3000) && found["out"][0].as_str().is_some(), "{found}");
+    let pale = browser.run(CONTRAST).await;
+    assert!(pale[0].as_str().is_some_and(|text| text.ends_with("pale")), "{pale}");
+    let complaints = browser.complaints().await;
+    assert!(
+        complaints.iter().any(|complaint| complaint.contains("Content Security Policy")),
+        "{complaints:?}"
+    );
+}
+
 /// Everything that scrolls or reacts can be reached by key.
 async fn the_keyboard_reaches_everything(browser: &Browser) {
     let lost = "return [...document.querySelectorAll('.scroll, pre')].filter(e => e.tabIndex !== 0 && e.scrollWidth > e.clientWidth).length";
@@ -206,6 +231,7 @@ async fn the_page_of_a_run_can_be_read_used_and_trusted() {
     assert!(asked.iter().all(|url| *url == page || url.starts_with("data:")), "{asked:?}");
     assert!(asked.contains(&page), "requests are seen at all: {asked:?}");
     assert_eq!(browser.complaints().await, [""; 0]);
+    these_checks_can_fail(&browser).await;
     // Without scripts the ledger still stands there.
     browser.scripts(false).await;
     browser.open(&page).await;
@@ -246,16 +272,20 @@ async fn the_store_can_be_browsed_and_runs_compared() {
     the_layout_holds(&browser, "list").await;
     browser.click("select[name=scenario] option[value=smoke]").await;
     browser.click("form.controls button").await;
+    browser.until("location.search.includes('scenario=smoke')").await;
     assert_eq!(browser.run("return document.querySelectorAll('tbody tr').length").await, 1);
     browser.click("tbody a").await;
+    browser.until("document.getElementById('scenario')").await;
     assert_eq!(browser.text("#scenario").await, "smoke");
     browser.click("#environment a[href='history.jsonl']").await;
+    browser.until("location.pathname.endsWith('history.jsonl')").await;
     assert!(browser.text("body").await.starts_with("{\"quarrel\":\"history\""));
     browser.open(&root).await;
     for n in 1..=2 {
         browser.click(&format!("tbody tr:nth-child({n}) input")).await;
     }
     browser.click("#runs button").await;
+    browser.until("location.pathname === '/compare'").await;
     assert_eq!(browser.text("h1").await, "Runs side by side");
     let verdicts = browser.run("return document.querySelectorAll('#matrix tbody .sign').length").await;
     assert_eq!(verdicts, 2);

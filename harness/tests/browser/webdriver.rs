@@ -6,7 +6,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The key under which the protocol names an element.
@@ -85,6 +85,16 @@ impl Browser {
     /// Runs a script in the page; it ends in `return`.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// Waits until a condition holds: a click may return before the page that it leads to is there.
+    pub(crate) async fn until(&self, condition: &str) {
+        let began = Instant::now();
+        while self.run(&format!("return document.readyState === 'complete' && !!({condition})")).await != true
+        {
+            assert!(began.elapsed() < PATIENCE, "{condition} does not come true");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Clicks on what a selector finds, as a hand would: it must be in view and on top.
