@@ -1,10 +1,11 @@
 //! quarrel: finds the writes that a multi-leader database loses, and says why.
 //!
-//! The live arena and the command line: runner, nemesis, link proxies, nodes, systems under test, results, reports.
+//! The live arena, the model checker's questions and the command line: runner, nemesis, link proxies, nodes, systems under test, results, reports.
 
 pub mod cli;
 pub mod clock_file;
 pub mod exit;
+pub mod model;
 pub mod node;
 pub mod progress;
 pub mod proxy;

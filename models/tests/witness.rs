@@ -204,6 +204,39 @@ fn a_witness_is_told_in_sentences() {
     insta::assert_snapshot!(told);
 }
 
+#[test]
+fn a_witness_that_ends_otherwise_than_it_says_is_refused() {
+    let (world, witness) = golden();
+    let text = json(&witness);
+    let facts = [
+        (
+            "\"phase\": \"live\"",
+            "\"phase\": \"down\"",
+            "at the end replica A is live, and the witness says down",
+        ),
+        (
+            "\"offset_us\": -10000",
+            "\"offset_us\": -9000",
+            "at the end the clock of A, beside the true time, is -10000 us, and the witness says -9000 us",
+        ),
+        (
+            "\"records\": {\"k\": {\"value\": 0",
+            "\"records\": {\"k\": {\"value\": 1",
+            "at the end record k at A is 0 (c0.1 0 at A:1, 1000000 us), and the witness says 1 (c0.1 0 at A:1, 1000000 us)",
+        ),
+        (
+            "{\"fate\": \"causal-inversion\", \"winner\": \"c0.1\"}",
+            "{\"fate\": \"vanished\"}",
+            "at the end the fate of c0.2 is causal-inversion, c0.1 won, and the witness says vanished",
+        ),
+    ];
+    for (good, bad, expected) in facts {
+        assert!(text.contains(good), "{good} is not in the file");
+        let changed = read(&text.replacen(good, bad, 1)).unwrap();
+        assert_eq!(path(&world, &changed).unwrap_err().to_string(), expected);
+    }
+}
+
 fn drawn(name: &str) -> String {
     let (_, world, property) = shortest().into_iter().find(|(known, ..)| *known == name).unwrap();
     let Verdict::Violated { path, .. } = check(&world, property, Limits::default()) else {
@@ -299,6 +332,9 @@ fn every_fault_is_told_and_drawn() {
         {"do": {"deliver": {"link": "B>C"}}},
         {"do": {"forget": {"replica": "C"}}},
         {"at_us": 9000000, "do": {"tick": {"replica": "A"}}},
+        {"do": {"reconnect": {"link": "A>D"}}},
+        {"do": {"begin": {"client": "c1", "key": "k", "operation": {"put": "z"}, "at_once": true}}},
+        {"do": {"lose-tail": {"replica": "B", "records": 1}}},
         {"do": {"lose": {"replica": "C"}}},
         {"do": {"begin": {"client": "c0", "key": "k", "operation": {"put": "y"}}}},
         {"do": {"give-up": {"client": "c0"}}}

@@ -10,7 +10,7 @@ use crate::{
     history::{Ending, Event, Header, Quiescence, ReadError, Reader},
     mark::{Mark, Marks, UnknownMark},
     scenario::Scenario,
-    verdict::{Anomaly, Finding, Verdict},
+    verdict::{Finding, Verdict},
 };
 use quarrel_models::{fate::Fate, id::MAX_REPLICAS, strategy::Strategy};
 use serde::Serialize;
@@ -230,26 +230,9 @@ impl Judge {
         }
     }
 
-    /// Who says that a finding is fine, if anybody does. What is forbidden is never fine.
+    /// Who says that a finding is fine, if anybody does.
     fn permitted(&self, finding: Finding) -> Option<&'static str> {
-        let resolver = self.strategy.resolver();
-        if self.contract.forbid.contains(&finding) {
-            return None;
-        }
-        if self.contract.find.contains(&finding) || self.contract.allow.contains(&finding) {
-            return Some("which the contract allows");
-        }
-        let by_strategy = match finding {
-            Finding::Fate(Fate::Stranded) => {
-                return Some("which is reported apart: what a dead replica alone has, no strategy can save");
-            }
-            Finding::Fate(Fate::Partial) | Finding::Anomaly(Anomaly::Divergence) if !resolver.converges() => {
-                true
-            }
-            Finding::Fate(fate) => resolver.permits().contains(&fate),
-            Finding::Anomaly(_) => false,
-        };
-        by_strategy.then_some("which the strategy permits")
+        self.contract.permits(&self.strategy, finding)
     }
 
     fn judge_fates(&self, ledger: &Summary, reasons: &mut Vec<Reason>) {

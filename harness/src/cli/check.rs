@@ -117,6 +117,10 @@ fn find(arguments: &Arguments) -> Result<(PathBuf, Option<PathBuf>), Failure> {
         Failure { message, ..failure }
     })?;
     let history = entry.path.join("history.jsonl");
+    if entry.model.is_some() {
+        let message = format!("{} is a scenario in the model, and has no history", entry.path.display());
+        return Err(Failure::usage(message, "`quarrel runs show` shows what was found"));
+    }
     if !history.exists() {
         let message =
             format!("{} holds no history: it was made with --keep, and passed", entry.path.display());

@@ -1,8 +1,10 @@
 //! The command line: one verb a file. Verbs ask the rooms below for what they do, and reports for how it is said.
 
+mod browse;
 mod check;
 mod completions;
 mod doctor;
+mod model;
 mod node;
 mod options;
 mod report;
@@ -25,6 +27,7 @@ Examples:
   quarrel run                        tour the four strategies, about a minute
   quarrel run --quick                the same in a few seconds each
   quarrel run lww-skew --seed 8127   one scenario, this load, these faults
+  quarrel model lww-skew             every interleaving of it, in small
   quarrel check latest               judge the last run again
   quarrel scenarios list             what can be run without writing a file
 
@@ -45,6 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(Box<run::Arguments>),
+    Model(Box<model::Arguments>),
     Check(check::Arguments),
     Report(report::Arguments),
     Runs(runs::Arguments),
@@ -79,6 +83,7 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
             warn_of_unknown_variables(world)?;
             run::run(&arguments, world)
         }
+        Verb::Model(arguments) => model::model(&arguments, world),
         Verb::Check(arguments) => check::check(&arguments, world),
         Verb::Report(arguments) => report::report(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),

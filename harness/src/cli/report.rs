@@ -52,6 +52,11 @@ pub(super) fn report(arguments: &Arguments, world: &mut World<'_>) -> Result<Exi
 
 /// A run that has come to its end.
 pub(super) fn finished(entry: Entry) -> Result<Entry, Failure> {
+    if entry.model.is_some() {
+        let name = entry.full_name();
+        let message = format!("{name} is a scenario in the model: there are no operations to draw");
+        return Err(Failure::usage(message, format!("`quarrel runs show {name}` shows what was found")));
+    }
     match entry.status {
         Status::Running => {
             Err(Failure::usage(format!("the run {} is under way", entry.full_name()), "wait for its end"))

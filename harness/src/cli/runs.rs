@@ -1,18 +1,16 @@
 //! `quarrel runs`: the results store.
 
 use super::{
-    World,
+    World, browse,
     options::{Output, OutputOption, StoreOption},
 };
 use crate::{
     exit::{Exit, Failure},
-    report::{Paint, Summary, Table, Text, VERSION, html, write_json},
+    report::{Paint, Summary, Table, Text, VERSION, write_json},
     store::{Catalogue, Entry, FindError, Status, Store},
-    viewer,
 };
 use clap::Subcommand;
 use serde_json::{Value, json};
-use std::process::{Command, Stdio};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,8 +87,8 @@ pub(super) fn runs(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit,
     match &arguments.verb {
         Verb::List { store, output } => list(&store.store(), output.output, world),
         Verb::Show { run, store, output } => show(&store.store(), run, output.output, world),
-        Verb::Open { run, store } => open(&store.store(), run, world),
-        Verb::Serve { port, store } => serve(*port, store.store(), world),
+        Verb::Open { run, store } => browse::open(&store.store(), run, world),
+        Verb::Serve { port, store } => browse::serve(*port, store.store(), world),
         Verb::Prune { keep, dry_run, store, output } => {
             prune(&store.store(), *keep, *dry_run, output.output, world)
         }
@@ -123,12 +121,13 @@ fn list(store: &Store, output: Output, world: &mut World<'_>) -> Result<Exit, Fa
     }
     let mut table = Table::new(["run", "scenario", "seed", "started", "verdict"]);
     for entry in catalogue.entries() {
-        let record = entry.record.as_ref();
+        let seed = entry.record.as_ref().map(|record| record.seed.to_string());
+        let model = || entry.model.as_ref().map(|_| "model".to_owned());
         table.row([
             catalogue.shortest(entry),
             entry.scenario.clone(),
-            record.map_or_else(|| "?".to_owned(), |record| record.seed.to_string()),
-            record.map_or_else(|| "?".to_owned(), |record| to_the_second(&record.started)),
+            seed.or_else(model).unwrap_or_else(|| "?".to_owned()),
+            entry.started().map_or_else(|| "?".to_owned(), to_the_second),
             state(entry).to_owned(),
         ]);
     }
@@ -142,7 +141,8 @@ fn as_json(catalogue: &Catalogue, entry: &Entry) -> Value {
         "shortest": catalogue.shortest(entry),
         "scenario": entry.scenario,
         "seed": entry.record.as_ref().map(|record| record.seed),
-        "started": entry.record.as_ref().map(|record| &record.started),
+        "arena": if entry.model.is_some() { "model" } else { "live" },
+        "started": entry.started(),
         "status": status(entry.status),
         "verdict": entry.verdict_word(),
         "results": entry.path.display().to_string(),
@@ -172,6 +172,9 @@ fn to_the_second(rfc3339: &str) -> String {
 
 fn show(store: &Store, name: &str, output: Output, world: &mut World<'_>) -> Result<Exit, Failure> {
     let entry = find(store, name)?;
+    if let (Some(_), Some(verdict)) = (&entry.model, &entry.verdict) {
+        return show_model(&entry, verdict, output, world);
+    }
     let summary = entry.verdict.as_ref().and_then(|verdict| verdict.get("run"));
     let summary: Option<Summary> = summary.and_then(|run| serde_json::from_value(run.clone()).ok());
     let Some(summary) = summary else {
@@ -187,40 +190,26 @@ fn show(store: &Store, name: &str, output: Output, world: &mut World<'_>) -> Res
     Ok(Exit::Success)
 }
 
-/// Only people at a terminal have a browser to look at.
-fn open(store: &Store, name: &str, world: &mut World<'_>) -> Result<Exit, Failure> {
-    let entry = super::report::finished(find(store, name)?)?;
-    let page = entry.path.join("report.html");
-    if !page.exists() {
-        super::report::write(&page, &html::of_folder(&entry.path)?)?;
-    }
-    writeln!(world.out, "{}", page.display())?;
-    if world.surroundings.terminal_err && !world.surroundings.ci {
-        let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-        let silent = || Stdio::null();
-        let started =
-            Command::new(opener).arg(&page).stdin(silent()).stdout(silent()).stderr(silent()).spawn();
-        if let Err(error) = started {
-            writeln!(world.err, "warning: {opener} cannot be run ({error}): open the page by hand")?;
+/// A scenario in the model: its report as it was written.
+fn show_model(
+    entry: &Entry,
+    verdict: &Value,
+    output: Output,
+    world: &mut World<'_>,
+) -> Result<Exit, Failure> {
+    match output {
+        Output::Json => write_json(&json!({ "v": VERSION, "runs": [verdict.get("run")] }), world.out)?,
+        Output::Text => {
+            let path = entry.path.join("report.txt");
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                Failure::environment(
+                    format!("cannot read {}: {error}", path.display()),
+                    "--output json shows its verdict",
+                )
+            })?;
+            write!(world.out, "{text}")?;
         }
     }
-    Ok(Exit::Success)
-}
-
-fn serve(port: u16, store: Store, world: &mut World<'_>) -> Result<Exit, Failure> {
-    let cannot = |error: std::io::Error| {
-        let message = format!("cannot serve on port {port} of 127.0.0.1: {error}");
-        Failure::environment(message, "choose another port with --port, or 0 for a free one")
-    };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(cannot)?;
-    runtime.block_on(async {
-        let listener = viewer::listen(port).await.map_err(cannot)?;
-        let address = listener.local_addr().map_err(cannot)?;
-        writeln!(world.out, "http://{address}/")?;
-        world.out.flush()?;
-        viewer::serve(listener, store).await.map_err(cannot)
-    })?;
     Ok(Exit::Success)
 }
 

@@ -1,3 +1,5 @@
+mod pages;
+
 use super::*;
 use crate::{
     exit::guarded,
@@ -337,101 +339,118 @@ fn the_definition_of_the_command_line_is_sound() {
     command().debug_assert();
 }
 
-/// The words of the standard error, on one line.
-fn said(done: &Done) -> String {
-    done.err.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[test]
-fn every_run_has_its_page_and_the_page_can_be_made_again() {
-    let (_folder, store) = store();
-    let line = |words: &str| format!("quarrel {words} --results {}", store.display());
-    assert_eq!(quarrel(passes, &line("run smoke --seed 5 --keep never")).exit, Exit::Success);
-    let light = store.join("latest/report.html");
-    assert!(
-        fs::read_to_string(&light).unwrap().contains("<h1>"),
-        "the page stays where the history does not"
+/// Arrival, where clients move, in files of its own.
+fn arrival_file(folder: &Path, contract: &str) -> String {
+    let text = format!(
+        "name = \"small\"\n[strategy.arrival]\n[workload.register]\n[nemesis.relocate]\nat = [\"1s\"]\n[contract]\n{contract}\n"
     );
-    let again = quarrel(passes, &line("report latest"));
-    assert_eq!(again.exit, Exit::Usage);
-    assert!(said(&again).contains("history.jsonl") && said(&again).contains("--keep never"), "{}", again.err);
-    assert!(light.exists(), "a page that cannot be made again is not lost");
-    assert_eq!(quarrel(fails, &line("run smoke --seed 6")).exit, Exit::Violated);
-    let page = store.join("latest/report.html");
-    fs::remove_file(&page).unwrap();
-    let again = quarrel(fails, &line("report latest --output json"));
-    assert_eq!(again.exit, Exit::Success, "{}", again.err);
-    let json: Value = serde_json::from_str(&again.out).unwrap();
-    assert!(json["run"].as_str().unwrap().starts_with("smoke/"));
-    assert!(page.exists());
+    let path = folder.join("small.toml");
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
 }
 
 #[test]
-fn the_page_of_a_run_is_found_and_made_if_it_is_not_there() {
-    let (_folder, store) = store();
-    let line = |words: &str| format!("quarrel {words} --results {}", store.display());
-    quarrel(passes, &line("run smoke"));
-    let page = store.join("latest").canonicalize().unwrap().join("report.html");
-    fs::remove_file(&page).unwrap();
-    let done = quarrel(passes, &line("runs open"));
-    assert_eq!((done.exit, done.out.trim()), (Exit::Success, page.to_str().unwrap()), "{}", done.err);
-    assert!(page.exists());
-}
-
-#[test]
-fn a_run_that_was_interrupted_says_so_on_its_page() {
-    let (_folder, store) = store();
-    let done = quarrel(is_interrupted, &format!("quarrel run smoke --results {}", store.display()));
-    assert_eq!(done.exit, Exit::Interrupted);
-    assert!(
-        fs::read_to_string(store.join("latest/report.html")).unwrap().contains("The run was interrupted")
-    );
-}
-
-#[test]
-fn a_run_without_a_verdict_has_no_report() {
-    let (_folder, store) = store();
-    let line = |words: &str| format!("quarrel {words} --results {}", store.display());
-    assert_eq!(quarrel(lacks_a_port, &line("run smoke --seed 5")).exit, Exit::Environment);
-    let done = quarrel(passes, &line("report 5"));
-    assert_eq!(done.exit, Exit::Usage);
-    assert!(said(&done).contains("was killed before its end: it has no verdict"), "{}", done.err);
-    assert!(said(&done).contains("quarrel check"), "{}", done.err);
-    let done = quarrel(passes, &line("report nothing"));
-    assert_eq!(done.exit, Exit::Usage);
-    assert!(said(&done).contains("there is no run `nothing`"), "{}", done.err);
-}
-
-#[test]
-fn a_verdict_of_a_newer_quarrel_is_told_from_a_damaged_one() {
-    let (_folder, store) = store();
-    let line = |words: &str| format!("quarrel {words} --results {}", store.display());
-    assert_eq!(quarrel(passes, &line("run smoke")).exit, Exit::Success);
-    let verdict = store.join("latest/verdict.json");
-    for (text, what) in
-        [("{\"v\": 2}", "has format version 2"), ("{\"v\": 1}", "is damaged"), ("{", "is damaged")]
-    {
-        fs::write(&verdict, text).unwrap();
-        let done = quarrel(passes, &line("report latest"));
-        assert_eq!(done.exit, Exit::Usage);
-        assert!(said(&done).contains(what), "{text}: {}", done.err);
-    }
-}
-
-#[test]
-fn runs_are_compared_against_the_first() {
+fn a_scenario_in_the_model_follows_its_contract_and_keeps_its_witnesses() {
     let (folder, store) = store();
-    let line = |words: &str| format!("quarrel {words} --results {}", store.display());
-    quarrel(passes, &line("run smoke --seed 5"));
-    quarrel(fails, &line("run lww-skew --seed 6"));
-    let page = folder.path().join("both.html");
-    let done = quarrel(passes, &line(&format!("report 5 6 --html {}", page.display())));
-    assert_eq!(done.exit, Exit::Success, "{}", done.err);
-    assert!(done.out.contains("2 against 1: the same kinds of findings"), "{}", done.out);
-    assert!(done.out.contains("write p50") && done.out.contains("acknowledged"), "{}", done.out);
-    assert!(fs::read_to_string(page).unwrap().contains("Runs side by side"));
-    let json = quarrel(passes, &line("report 5 6 --output json")).out;
-    let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["runs"][1]["run"]["scenario"], "lww-skew");
-    assert_eq!(json["runs"][1]["new"], serde_json::json!([]));
+    let model = |contract: &str, more: &str| {
+        let file = arrival_file(folder.path(), contract);
+        let line =
+            format!("quarrel model {file} --leaders 2 --writes 2 --results {} {more}", store.display());
+        quarrel(never, &line)
+    };
+    assert_eq!(model("", "").exit, Exit::Success);
+    let forbidden = model("forbid = [\"divergence\"]", "");
+    assert_eq!(forbidden.exit, Exit::Violated);
+    assert!(forbidden.out.contains("divergence in 4 steps"), "{}", forbidden.out);
+    assert!(forbidden.out.contains("In the end A holds k = "), "{}", forbidden.out);
+    assert_eq!(model("find = [\"causal-inversion\"]", "").exit, Exit::Violated);
+    let bounded = model("", "--states 3");
+    assert_eq!(bounded.exit, Exit::Unknown);
+    assert!(bounded.out.contains("the bound on"), "{}", bounded.out);
+
+    let runs: Vec<PathBuf> =
+        fs::read_dir(store.join("small")).unwrap().map(|run| run.unwrap().path()).collect();
+    assert_eq!(runs.len(), 4);
+    let witness =
+        runs.iter().map(|run| run.join("witness/divergence.json")).find(|path| path.exists()).unwrap();
+    let witness: quarrel_models::witness::Witness =
+        serde_json::from_str(&fs::read_to_string(&witness).unwrap()).unwrap();
+    assert!(quarrel_models::witness::play(&witness).is_ok());
+    assert!(runs.iter().any(|run| run.join("witness/divergence.svg").exists()));
+    assert!(!store.join("latest").exists(), "it has no history");
+
+    let list = quarrel(never, &format!("quarrel runs list --results {}", store.display()));
+    assert!(list.out.contains("model") && !list.out.contains('?'), "{}", list.out);
+    let name = runs[0].file_name().unwrap().to_str().unwrap().to_owned();
+    let show = quarrel(never, &format!("quarrel runs show small/{name} --results {}", store.display()));
+    assert_eq!(show.exit, Exit::Success, "{}", show.err);
+    assert!(show.out.contains("every interleaving of a small world"), "{}", show.out);
+}
+
+#[test]
+fn the_matrix_is_one_record_a_world_and_property() {
+    let line = "quarrel model --matrix --strategy arrival --topology ring --fault crash --property converged,vanished";
+    let (folder, _) = store();
+    let witnesses = folder.path().join("w");
+    let json = quarrel(never, &format!("{line} --output json --witness-dir {}", witnesses.display()));
+    assert_eq!(json.exit, Exit::Success, "{}", json.err);
+    let report: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(report["v"], 1);
+    let cells = report["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 2);
+    for key in [
+        "strategy",
+        "variant",
+        "workload",
+        "topology",
+        "fault",
+        "property",
+        "verdict",
+        "states",
+        "depth",
+        "witness_steps",
+    ] {
+        assert!(cells[0].get(key).is_some(), "{key} is missing");
+    }
+    assert_eq!(
+        (&cells[0]["property"], &cells[0]["verdict"], &cells[0]["witness_steps"]),
+        (&"converged".into(), &"violated".into(), &3.into())
+    );
+    let mut names: Vec<String> = fs::read_dir(&witnesses)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let name = |property: &str, end: &str| format!("arrival-register-ring-crash-{property}.{end}");
+    assert_eq!(
+        names,
+        [
+            name("converged", "json"),
+            name("converged", "svg"),
+            name("vanished", "json"),
+            name("vanished", "svg"),
+        ]
+    );
+    let cut_short = quarrel(never, &format!("{line} --depth 2"));
+    assert_eq!(cut_short.exit, Exit::Unknown, "a search cut short proves nothing");
+}
+
+#[test]
+fn the_summary_of_a_pipeline_has_the_matrix() {
+    let (folder, _) = store();
+    let summary = folder.path().join("summary.md");
+    let surroundings = Surroundings { step_summary: Some(summary.clone()), ..Surroundings::default() };
+    let line = "quarrel model --matrix --strategy arrival --topology ring --fault crash --property converged";
+    assert_eq!(quarrel_in(surroundings, never, line).exit, Exit::Success);
+    let text = fs::read_to_string(summary).unwrap();
+    assert!(text.contains("| arrival | register | ring | crash | converged 3 |"), "{text}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_the_environments_fault() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let done = quarrel(never, &format!("quarrel model --explore smoke --port {port}"));
+    assert_eq!(done.exit, Exit::Environment);
+    assert!(done.err.contains("leave --port out"), "{}", done.err);
 }

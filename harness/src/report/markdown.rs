@@ -70,7 +70,7 @@ fn details(run: &Summary) -> String {
     text
 }
 
-const fn sign(verdict: Verdict) -> &'static str {
+pub(super) const fn sign(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
         Verdict::Unknown => "**unknown**",
@@ -79,7 +79,7 @@ const fn sign(verdict: Verdict) -> &'static str {
 }
 
 /// Keys and values are the user's: they must not become markup.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -91,7 +91,7 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-fn capped(mut text: String) -> String {
+pub(super) fn capped(mut text: String) -> String {
     if text.len() > MAX_BYTES {
         // The end of a line is the end of a character, too.
         let room = &text.as_bytes()[..MAX_BYTES - CUT.len()];

@@ -28,6 +28,12 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
+    /// The number of rows, the header among them.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Writes it, each line after `indent` spaces.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! One run in the store, as far as its files can be read.
 
-use super::{PARTIAL, RunRecord, lock};
+use super::{ModelRecord, PARTIAL, RunRecord, lock};
 use serde_json::Value;
 use std::{
     fs,
@@ -31,6 +31,8 @@ pub struct Entry {
     pub status: Status,
     /// `run.json`, if it can be read.
     pub record: Option<RunRecord>,
+    /// `run.json` of a scenario in the model.
+    pub model: Option<ModelRecord>,
     /// `verdict.json`, if it can be read.
     pub verdict: Option<Value>,
 }
@@ -51,13 +53,21 @@ impl Entry {
             _ => Status::Incomplete,
         };
         let record = read_json(&path.join("run.json"));
-        Self { scenario: text(path.parent()), name, path: path.to_path_buf(), status, record, verdict }
+        let model = read_json(&path.join("run.json")).filter(|model: &ModelRecord| model.arena == "model");
+        Self { scenario: text(path.parent()), name, path: path.to_path_buf(), status, record, model, verdict }
     }
 
     /// The name of the run in the whole store.
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.scenario, self.name)
+    }
+
+    /// When the run began, if that can be read.
+    #[must_use]
+    pub fn started(&self) -> Option<&str> {
+        let model = || self.model.as_ref().map(|model| model.started.as_str());
+        self.record.as_ref().map(|record| record.started.as_str()).or_else(model)
     }
 
     /// The verdict, in a word, if there is one.

@@ -1,6 +1,6 @@
 //! The folder of one run, from its first file to its completion.
 
-use super::{LATEST, PARTIAL, RunRecord, Store, StoreError, lock, write_json};
+use super::{LATEST, ModelRecord, PARTIAL, RunRecord, Store, StoreError, lock, write_json};
 use serde::Serialize;
 use std::{
     fs::{self, File},
@@ -9,7 +9,7 @@ use std::{
 };
 
 /// What of a run stays in any case. Everything else grows with its length.
-const LIGHT: [&str; 5] = ["run.json", "verdict.json", "report.html", "junit.xml", "witness"];
+const LIGHT: [&str; 6] = ["run.json", "verdict.json", "report.html", "report.txt", "junit.xml", "witness"];
 
 /// When the bulky files of a run are kept: history, ledger, apply logs, logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -30,6 +30,8 @@ pub struct RunFolder {
     scenario: String,
     name: String,
     path: PathBuf,
+    /// Whether `latest` will point to it.
+    is_latest: bool,
     /// Tells others that the run is alive.
     _alive: File,
 }
@@ -40,19 +42,38 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the folder cannot be made or written to.
     pub fn begin(&self, record: &RunRecord) -> Result<RunFolder, StoreError> {
-        self.prepare()?;
-        let scenario = record.scenario.name.clone();
-        let parent = self.root.join(&scenario);
         let wanted = format!("{}-{}", compact_time(&record.started), record.seed);
+        self.open(&record.scenario.name, &wanted, record, true)
+    }
+
+    /// Begins the folder of a scenario in the model. `latest` will not point to it: it has no history.
+    ///
+    /// # Errors
+    /// As [`Store::begin`].
+    pub fn begin_model(&self, record: &ModelRecord) -> Result<RunFolder, StoreError> {
+        let wanted = format!("{}-model", compact_time(&record.started));
+        self.open(&record.scenario.name, &wanted, record, false)
+    }
+
+    fn open(
+        &self,
+        scenario: &str,
+        wanted: &str,
+        record: &impl Serialize,
+        is_latest: bool,
+    ) -> Result<RunFolder, StoreError> {
+        self.prepare()?;
+        let scenario = scenario.to_owned();
+        let parent = self.root.join(&scenario);
         let naming = lock::exclusive(&self.root)?;
         fs::create_dir_all(&parent).map_err(|e| StoreError::new("create", &parent, e))?;
-        let name = free_name(&parent, &wanted);
+        let name = free_name(&parent, wanted);
         let path = parent.join(format!("{name}{PARTIAL}"));
         fs::create_dir(&path).map_err(|e| StoreError::new("create", &path, e))?;
         let alive = lock::exclusive(&path)?;
         drop(naming);
         write_json(&path.join("run.json"), record)?;
-        Ok(RunFolder { store: self.clone(), scenario, name, path, _alive: alive })
+        Ok(RunFolder { store: self.clone(), scenario, name, path, is_latest, _alive: alive })
     }
 
     /// Makes `latest` point to a run. The link is replaced in one step: it is never missing.
@@ -101,7 +122,9 @@ impl RunFolder {
         let path = self.final_path();
         fs::rename(&self.path, &path).map_err(|e| StoreError::new("rename", &self.path, e))?;
         lock::remove(&path);
-        self.store.point_latest(&Path::new(&self.scenario).join(&self.name))?;
+        if self.is_latest {
+            self.store.point_latest(&Path::new(&self.scenario).join(&self.name))?;
+        }
         drop(naming);
         Ok(path)
     }

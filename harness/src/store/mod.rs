@@ -85,6 +85,27 @@ pub struct RunRecord {
     pub host: Host,
 }
 
+/// What `run.json` says of a scenario in the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// [`FORMAT_VERSION`].
+    pub v: u32,
+    /// `model`.
+    pub arena: String,
+    /// The scenario as it was resolved.
+    pub scenario: quarrel_workloads::scenario::Scenario,
+    /// What of it was made smaller or left out.
+    pub scaled: Vec<String>,
+    /// When it began: RFC 3339, UTC.
+    pub started: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// The versions of the programs that took part.
+    pub versions: Versions,
+    /// The machine.
+    pub host: Host,
+}
+
 /// The versions of the programs that took part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {

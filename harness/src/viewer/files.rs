@@ -43,7 +43,8 @@ pub(super) fn content_type(path: &Path) -> &'static str {
     match path.extension().and_then(|end| end.to_str()) {
         Some("html") => "text/html; charset=utf-8",
         Some("json") => "application/json",
-        Some("jsonl" | "log" | "hlog" | "xml") => "text/plain; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("jsonl" | "log" | "hlog" | "txt" | "xml") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     fault::{ClockChange, Fault},
-    id::{ClientId, ReplicaId},
+    id::{ClientId, ReplicaId, WriteId},
     witness::{
         self, Act, ClientStart, Cluster, Digest, End, Finder, Found, Frame, Kind, Problem, Step, Version1,
         Witness, WitnessError, WriteEnd, play,
@@ -96,7 +96,25 @@ pub fn path(world: &World, witness: &Witness) -> Result<Vec<Action>, WitnessErro
         path.push(action);
         state = next;
     }
+    compare(witness, &ends(world, &state))?;
     Ok(path)
+}
+
+/// Holds the fates that a witness states against those of the model.
+fn compare(witness: &Witness, found: &BTreeMap<WriteId, WriteEnd>) -> Result<(), WitnessError> {
+    let in_words = |end: Option<&WriteEnd>| match end {
+        None => "unknown".to_string(),
+        Some(WriteEnd { fate, winner: None }) => fate.to_string(),
+        Some(WriteEnd { fate, winner: Some(winner) }) => format!("{fate}, {winner} won"),
+    };
+    for (write, expected) in witness.end.iter().flat_map(|end| &end.fates) {
+        let found = found.get(write);
+        if found != Some(expected) {
+            let (expected, found) = (in_words(Some(expected)), in_words(found));
+            return Err(WitnessError::End { what: format!("the fate of {write}"), expected, found });
+        }
+    }
+    Ok(())
 }
 
 /// What an action is as a step, given the states before and after it.
@@ -151,6 +169,8 @@ fn cluster(scope: &Scope) -> Cluster {
         propagation: scope.propagation,
         leaders: scope.leaders,
         followers: Vec::new(),
+        coarse_us: 0,
+        reserve: 0,
         acknowledgements: match scope.acknowledgements {
             Acknowledgements::Dropped => witness::Acknowledgements::Dropped,
             Acknowledgements::Delivered => witness::Acknowledgements::Delivered,
@@ -168,7 +188,7 @@ fn clients(scope: &Scope) -> BTreeMap<ClientId, ClientStart> {
 }
 
 /// The fates, where nothing can change them any more.
-fn ends(world: &World, state: &State) -> BTreeMap<crate::id::WriteId, WriteEnd> {
+fn ends(world: &World, state: &State) -> BTreeMap<WriteId, WriteEnd> {
     if !state.is_quiescent() {
         return BTreeMap::new();
     }

@@ -142,6 +142,7 @@ impl<'a> Painter<'a> {
         match act {
             Act::Fault(fault) => self.fault(fault),
             Act::Lose { replica } => self.death(*replica, "dies for good"),
+            Act::LoseTail { replica, records } => self.death(*replica, &format!("dies, loses {records}")),
             Act::Tick { replica } => self.note(*replica, "tick"),
             Act::Collect { replica } => self.note(*replica, "purge"),
             Act::Forget { replica } => self.note(*replica, "forget"),
@@ -150,7 +151,11 @@ impl<'a> Painter<'a> {
                     self.mark(lane, Sign::Client, "gives up", Tone::Plain);
                 }
             }
-            Act::Begin { .. } | Act::Arrive { .. } | Act::Deliver { .. } | Act::Acknowledge { .. } => {}
+            Act::Begin { .. }
+            | Act::Arrive { .. }
+            | Act::Deliver { .. }
+            | Act::Acknowledge { .. }
+            | Act::Reconnect { .. } => {}
         }
     }
 

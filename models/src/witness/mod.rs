@@ -119,6 +119,18 @@ pub struct Cluster {
     /// What becomes of acknowledgements between replicas.
     #[serde(default)]
     pub acknowledgements: Acknowledgements,
+    /// All wall clocks tell time in steps of so many microseconds, so that writes may get equal stamps; 0 and 1 are as
+    /// fine as time itself.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub coarse_us: u32,
+    /// How many log positions a leader reserves at a time; 0 where the log's tail is never lost.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub reserve: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What becomes of acknowledgements between replicas.
@@ -217,6 +229,19 @@ pub enum Act {
     Lose {
         /// Which.
         replica: ReplicaId,
+    },
+    /// A replica dies, and the last records of its log with it: they were acknowledged before they were durable.
+    LoseTail {
+        /// Which.
+        replica: ReplicaId,
+        /// How many records are lost, from 1; reservations are none.
+        records: u32,
+    },
+    /// The connection of a link breaks and is made anew: what is under way is lost, and what the receiver lacks is sent
+    /// again.
+    Reconnect {
+        /// The link.
+        link: LinkId,
     },
     /// A client waits no longer for the answer to what it asked.
     GiveUp {
@@ -383,6 +408,16 @@ pub enum Phase {
     Down,
     /// It is dead for good.
     Gone,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Live => "live",
+            Self::Down => "down",
+            Self::Gone => "gone",
+        })
+    }
 }
 
 /// A record at the end.

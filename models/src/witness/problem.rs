@@ -113,6 +113,14 @@ pub enum Problem {
         /// The time of this one.
         to_us: i64,
     },
+    /// The log is shorter than what is to be lost of it.
+    #[error("the log of {replica} does not have {records} records to lose")]
+    ShortLog {
+        /// The replica.
+        replica: ReplicaId,
+        /// How many are to be lost.
+        records: u32,
+    },
     /// A replica's log cannot be read back: a defect of the core.
     #[error("{replica} does not understand its own log: {why}")]
     Log {

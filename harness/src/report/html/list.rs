@@ -84,6 +84,10 @@ fn row(entry: &Entry) -> Vec<Cell> {
             name.leaf("a", &[("href", &format!("/runs/{full}/"))], &full);
             block::verdict(&mut state, summary.verdict);
         }
+        None if entry.model.is_some() && entry.status == Status::Complete => {
+            name.leaf("a", &[("href", &format!("/runs/{full}/"))], &full);
+            state.text(&format!("{}, in the model", state_of(entry)));
+        }
         _ => {
             name.text(&full);
             state.text(state_of(entry));

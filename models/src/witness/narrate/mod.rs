@@ -1,9 +1,10 @@
 //! A witness told to people: a numbered sentence a step, and in the end what is lost, to whom and why.
 //!
 //! What is told was seen while the witness was played: the decisions are those that the replicas themselves report.
-//! The rooms: `words` times, values and lists, `step` the sentence of a step, `conclusion` the end.
+//! The rooms: `words` times, values and lists, `lead` what is done in a step, `step` its sentence, `conclusion` the end.
 
 mod conclusion;
+mod lead;
 mod step;
 mod words;
 

@@ -22,15 +22,17 @@ use crate::{
     replica::{Config, Replica},
     session::{Session, SessionInput},
     topology::Graph,
+    value::Value,
     version::Cell,
 };
 use alloc::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     format,
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
 };
+use core::fmt;
 
 /// A witness that was played to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,20 +77,50 @@ pub fn play(witness: &Witness) -> Result<Played, WitnessError> {
 
 fn compare(end: &End, replicas: &BTreeMap<ReplicaId, ReplicaEnd>) -> Result<(), WitnessError> {
     for (replica, expected) in &end.replicas {
-        let differs = |what: &str, expected: String, found: String| {
-            Err(WitnessError::End { what: format!("{what} {replica}"), expected, found })
-        };
         let Some(found) = replicas.get(replica) else {
-            return differs("replica", "it is there".to_string(), "missing".to_string());
+            return differs(format!("replica {replica}"), "there", "missing");
         };
-        if found.digest != expected.digest {
-            return differs("the digest of", expected.digest.to_string(), found.digest.to_string());
+        if found.phase != expected.phase {
+            return differs(format!("replica {replica}"), expected.phase, found.phase);
         }
-        if found != expected {
-            return differs("the state of", format!("{expected:?}"), format!("{found:?}"));
+        if found.offset_us != expected.offset_us {
+            let us = |offset: i64| format!("{offset} us");
+            let what = format!("the clock of {replica}, beside the true time,");
+            return differs(what, us(expected.offset_us), us(found.offset_us));
+        }
+        let keys: BTreeSet<_> = expected.records.keys().chain(found.records.keys()).collect();
+        for key in keys {
+            let (expected, found) = (expected.records.get(key), found.records.get(key));
+            if expected != found {
+                let what = format!("record {key} at {replica}");
+                return differs(what, in_words(expected), in_words(found));
+            }
+        }
+        if found.digest != expected.digest {
+            return differs(format!("the digest of {replica}"), expected.digest, found.digest);
         }
     }
     Ok(())
+}
+
+fn differs(
+    what: impl Into<String>,
+    expected: impl fmt::Display,
+    found: impl fmt::Display,
+) -> Result<(), WitnessError> {
+    Err(WitnessError::End { what: what.into(), expected: expected.to_string(), found: found.to_string() })
+}
+
+/// A record with all that is known of its versions.
+fn in_words(record: Option<&RecordEnd>) -> String {
+    let Some(record) = record else { return "absent".to_string() };
+    let value = |value: Option<&Value>| value.map_or_else(|| "nothing".to_string(), ToString::to_string);
+    let versions = record
+        .versions
+        .iter()
+        .map(|held| format!("{} {} at {}, {}", held.write, value(held.value.as_ref()), held.dot, held.stamp));
+    let versions: Vec<String> = versions.collect();
+    format!("{} ({})", value(record.value.as_ref()), versions.join("; "))
 }
 
 struct Node {
@@ -127,6 +159,7 @@ struct Client {
 struct Player {
     config: Arc<Config>,
     acknowledgements: Acknowledgements,
+    coarse_us: i64,
     nodes: Vec<Node>,
     wires: BTreeMap<LinkId, Wire>,
     clients: BTreeMap<ClientId, Client>,
@@ -151,7 +184,8 @@ impl Player {
         if let Some((&client, start)) = witness.clients.iter().find(|(_, start)| start.at > last) {
             return Err(WitnessError::Client { client, at: start.at, last });
         }
-        let config = Arc::new(Config::new(graph, cluster.strategy.clone()));
+        let config = Config { reserve: cluster.reserve, ..Config::new(graph, cluster.strategy.clone()) };
+        let config = Arc::new(config);
         let node = |id| {
             let replica = Replica::new(Arc::clone(&config), id);
             let digest = Digest(replica.digest());
@@ -178,6 +212,7 @@ impl Player {
         };
         let mut player = Self {
             acknowledgements: cluster.acknowledgements,
+            coarse_us: i64::from(cluster.coarse_us.max(1)),
             nodes: config.graph.replicas().map(node).collect(),
             wires: config.graph.links().iter().map(|&link| (link, Wire::default())).collect(),
             clients: witness.clients.iter().map(client).collect(),
@@ -235,6 +270,8 @@ impl Player {
             Act::Acknowledge { link } => self.acknowledge(*link),
             Act::Fault(fault) => self.fault(fault),
             Act::Lose { replica } => self.kill(*replica, Phase::Gone),
+            Act::LoseTail { replica, records } => self.lose_tail(*replica, *records),
+            Act::Reconnect { link } => self.reconnect(*link),
             Act::GiveUp { client } => {
                 self.client(*client)?;
                 self.session(*client, SessionInput::Unanswered);
@@ -289,7 +326,7 @@ impl Player {
 }
 
 /// The one value that stands for a record, if one does.
-fn shown(cell: &Cell) -> Option<crate::value::Value> {
+fn shown(cell: &Cell) -> Option<Value> {
     let siblings = cell.merged.is_none() && cell.versions.len() > 1;
     if siblings { None } else { cell.value().cloned() }
 }

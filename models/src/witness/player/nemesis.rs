@@ -4,7 +4,7 @@ use super::{Done, Player};
 use crate::{
     fault::Fault,
     id::{ClientId, LinkId, ReplicaId},
-    message::Input,
+    message::{Input, Record},
     replica::Replica,
     session::SessionInput,
     witness::{Happening, Phase, Problem},
@@ -44,11 +44,35 @@ impl Player {
 
     pub(super) fn cut(&mut self, link: LinkId) -> Done {
         self.wire(link)?.cut = true;
+        self.disconnect(link);
+        Ok(())
+    }
+
+    fn disconnect(&mut self, link: LinkId) {
         self.break_off(link);
         if self.is_live(link.from) {
             self.feed(link.from, Input::Disconnected { to: link.to });
         }
+    }
+
+    pub(super) fn reconnect(&mut self, link: LinkId) -> Done {
+        if self.wire(link)?.cut {
+            return Err(Problem::Blocked(link));
+        }
+        self.disconnect(link);
+        self.connect(link);
         Ok(())
+    }
+
+    /// What is lost is gone at once: the dead replica is what it will be when it restarts.
+    pub(super) fn lose_tail(&mut self, replica: ReplicaId, records: u32) -> Done {
+        self.kill(replica, Phase::Down)?;
+        let disk = &mut self.nodes[replica.index()].disk;
+        for _ in 0..records {
+            let last = disk.iter().rposition(|record| !matches!(record, Record::Reserve(_)));
+            disk.remove(last.ok_or(Problem::ShortLog { replica, records })?);
+        }
+        self.recover(replica)
     }
 
     pub(super) fn heal(&mut self, link: LinkId) -> Done {
@@ -96,16 +120,21 @@ impl Player {
             Phase::Gone => return Err(Problem::Gone(replica)),
             Phase::Down => {}
         }
-        let config = Arc::clone(&self.config);
-        let node = &mut self.nodes[replica.index()];
-        node.replica = Replica::recover(config, replica, node.disk.iter().cloned())
-            .map_err(|error| Problem::Log { replica, why: error.to_string() })?;
-        node.phase = Phase::Live;
+        self.recover(replica)?;
+        self.nodes[replica.index()].phase = Phase::Live;
         for link in self.links() {
             if link.from == replica || link.to == replica {
                 self.connect(link);
             }
         }
+        Ok(())
+    }
+
+    fn recover(&mut self, replica: ReplicaId) -> Done {
+        let config = Arc::clone(&self.config);
+        let node = &mut self.nodes[replica.index()];
+        node.replica = Replica::recover(config, replica, node.disk.iter().cloned())
+            .map_err(|error| Problem::Log { replica, why: error.to_string() })?;
         Ok(())
     }
 }

@@ -14,7 +14,8 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 impl Player {
     pub(super) fn now(&self, at: ReplicaId) -> Now {
         let (real_ns, clock) = (self.now_us.saturating_mul(1000), self.nodes[at.index()].clock);
-        let wall_us = clock.wall_ns(real_ns, real_ns).div_euclid(1000);
+        let fine_us = clock.wall_ns(real_ns, real_ns).div_euclid(1000);
+        let wall_us = fine_us - fine_us.rem_euclid(self.coarse_us);
         Now { wall_us, monotonic_us: self.now_us.unsigned_abs() }
     }
 
