@@ -63,16 +63,25 @@ impl Browser {
             "goog:loggingPrefs": { "performance": "ALL", "browser": "ALL" },
         } } });
         let mut browser = Self { driver, http, session: root };
-        let begun = browser.post("session", wanted).await;
-        let id = begun["sessionId"].as_str().expect("a session").to_owned();
+        let begun = browser.ask("session", wanted).await;
+        let Some(id) = begun["sessionId"].as_str() else {
+            // In a pipeline that is a defect: there the browser was installed for this.
+            assert!(env::var_os("CI").is_none(), "no session: {begun}");
+            eprintln!("skipped: the browser and its driver do not fit: {}", begun["message"]);
+            return None;
+        };
         browser.session = format!("{}/session/{id}", browser.session);
         Some(browser)
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    async fn ask(&self, path: &str, body: Value) -> Value {
         let answer = self.http.post(format!("{}/{path}", self.session)).json(&body).send().await;
         let answer: Value = answer.expect("the driver answers").json().await.expect("in JSON");
-        let value = answer["value"].clone();
+        answer["value"].clone()
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let value = self.ask(path, body).await;
         assert!(value["error"].is_null(), "{path}: {value}");
         value
     }

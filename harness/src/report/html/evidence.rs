@@ -124,15 +124,21 @@ fn clocks_in_words(view: &View<'_>, entry: &Entry, winner: &Winner, by: ReplicaI
     if stamp <= 0 || real >= 0 {
         return None;
     }
-    let ahead = view.clocks.offset_us(by, winner.ack_ns.or(winner.call_ns)?);
-    let own = view.clocks.offset_us(entry.leader, entry.ack_ns);
-    let (leader, won) = (entry.leader, winner.write);
+    let won = winner.write;
+    let stood = |leader, write| view.taken_at(write).map_or(0, |t| view.clocks.offset_us(leader, t));
+    let (ahead, own) = (stood(by, won), stood(entry.leader, entry.write));
+    let leader = entry.leader;
+    let ms = |us: i64| grouped(us.unsigned_abs() / 1000);
     let why = match (ahead, own) {
-        (1.., _) => format!("because {by}'s clock was {} ms ahead", grouped(ahead.unsigned_abs() / 1000)),
-        (_, ..=-1) => {
-            format!("because {leader}'s clock was {} ms behind", grouped(own.unsigned_abs() / 1000))
-        }
-        _ => "although no clock was disturbed just then".to_owned(),
+        _ if ahead > own && by == leader => format!(
+            "because {by}'s clock was {} when it took that, and {} when it took {}",
+            off(ahead),
+            off(own),
+            entry.write
+        ),
+        (1.., _) if ahead > own => format!("because {by}'s clock was {} ms ahead", ms(ahead)),
+        (_, ..=-1) if ahead > own => format!("because {leader}'s clock was {} ms behind", ms(own)),
+        _ => format!("so {by}'s clock must have been ahead when it took that"),
     };
     let later = grouped(stamp.unsigned_abs() / 1000);
     Some(format!(" The stamps decided: {won}'s is {later} ms later, {why}."))
@@ -142,8 +148,8 @@ fn clocks_in_words(view: &View<'_>, entry: &Entry, winner: &Winner, by: ReplicaI
 fn duel(page: &mut Markup, view: &View<'_>, entry: &Entry) {
     let Some(winner) = &entry.winner else { return };
     let time = |ns: Option<u64>| ns.map_or("not known".to_owned(), |ns| format!("{:.3} s", seconds(ns)));
-    let clock = |leader: ReplicaId, ns: Option<u64>| {
-        ns.map_or("not known".to_owned(), |ns| off(view.clocks.offset_us(leader, ns)))
+    let clock = |leader: ReplicaId, write: WriteId| {
+        view.taken_at(write).map_or("not known".to_owned(), |t| off(view.clocks.offset_us(leader, t)))
     };
     let stamp = |stamp: Option<quarrel_models::clock::Stamp>| {
         stamp.map_or("not told".to_owned(), |stamp| {
@@ -163,11 +169,7 @@ fn duel(page: &mut Markup, view: &View<'_>, entry: &Entry) {
         ("taken by", entry.leader.to_string(), winner.leader.to_string()),
         ("began", time(Some(entry.call_ns)), time(winner.call_ns)),
         ("acknowledged", time(Some(entry.ack_ns)), time(winner.ack_ns)),
-        (
-            "leader's clock",
-            clock(entry.leader, Some(entry.ack_ns)),
-            clock(winner.leader, winner.ack_ns.or(winner.call_ns)),
-        ),
+        ("leader's clock", clock(entry.leader, entry.write), clock(winner.leader, winner.write)),
         ("stamp", stamp(entry.stamp), stamp(winner.stamp)),
     ];
     let rows: Vec<Vec<Cell>> =

@@ -153,6 +153,17 @@ fn a_stranger_is_told_which_write_was_lost_to_which_and_why() {
 }
 
 #[test]
+fn a_clock_counts_as_it_stood_when_the_write_was_taken() {
+    let (_folder, mut run) = recorded(&Words::default(), "c0.1");
+    // Set right after A took the write, and before the client had its answer.
+    let reset =
+        run.history.faults.iter_mut().find(|act| act.fault.to_string().contains("right again")).unwrap();
+    reset.t = 11_500_000;
+    run.history.faults.sort_by_key(|act| act.t);
+    assert!(page(&run).contains("because A&#39;s clock was 2,000 ms ahead."));
+}
+
+#[test]
 fn the_diagram_has_a_row_an_event_and_ends_with_what_replicas_hold() {
     let (_folder, run) = recorded(&Words::default(), "c0.1");
     let view = View::new(&run);

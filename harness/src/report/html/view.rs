@@ -101,6 +101,19 @@ impl<'a> View<'a> {
         self.writes.get(&write).copied()
     }
 
+    /// When a leader took a write: by its apply log or, if there is none, in the middle between question and answer.
+    pub(super) fn taken_at(&self, write: WriteId) -> Option<u64> {
+        let written = self.written(write)?;
+        let logged = written.dot().and_then(|dot| {
+            let seen = self.run.applies.of(dot).iter();
+            seen.clone().find(|(replica, _)| *replica == dot.origin).map(|(_, t)| *t)
+        });
+        logged.or_else(|| match written {
+            Written::Op(op) => Some(op.began.midpoint(op.ended)),
+            Written::Resolution(resolution) => Some(resolution.t),
+        })
+    }
+
     /// What became of this write, if it was acknowledged.
     pub(super) fn fate(&self, write: WriteId) -> Option<Fate> {
         self.fates.get(&write).copied()
