@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use std::{
     env,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A browser with one window. Dropped, it and its driver end.
 pub(crate) struct Browser {
     driver: Child,
+    address: String,
     http: reqwest::Client,
     session: String,
 }
@@ -49,7 +51,8 @@ impl Browser {
             let port = line.strip_prefix("ChromeDriver was started successfully on port ")?;
             Some(port.trim_end_matches('.').to_owned())
         });
-        let root = format!("http://127.0.0.1:{}", port.expect("the driver says its port"));
+        let address = format!("127.0.0.1:{}", port.expect("the driver says its port"));
+        let root = format!("http://{address}");
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("it is there");
         let arguments = [
             "--headless=new",
@@ -62,7 +65,7 @@ impl Browser {
             "goog:chromeOptions": { "binary": browser, "args": arguments },
             "goog:loggingPrefs": { "performance": "ALL", "browser": "ALL" },
         } } });
-        let mut browser = Self { driver, http, session: root };
+        let mut browser = Self { driver, address, http, session: root };
         let begun = browser.ask("session", wanted).await;
         let Some(id) = begun["sessionId"].as_str() else {
             // In a pipeline that is a defect: there the browser was installed for this.
@@ -192,7 +195,18 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends its browsers with it.
+        // Asked to, it ends its browsers with it; killed, it would leave them behind.
+        if let Ok(mut stream) = TcpStream::connect(&self.address) {
+            let request =
+                format!("GET /shutdown HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+            let _ = stream.write_all(request.as_bytes());
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+        let began = Instant::now();
+        while matches!(self.driver.try_wait(), Ok(None)) && began.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
