@@ -13,3 +13,4 @@ pub mod report;
 pub mod runner;
 pub mod store;
 pub mod systems;
+pub mod viewer;

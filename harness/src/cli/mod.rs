@@ -1,11 +1,13 @@
 //! The command line: one verb a file. Verbs ask the rooms below for what they do, and reports for how it is said.
 
+mod browse;
 mod check;
 mod completions;
 mod doctor;
 mod model;
 mod node;
 mod options;
+mod report;
 mod run;
 mod runs;
 mod scenarios;
@@ -48,6 +50,7 @@ enum Verb {
     Run(Box<run::Arguments>),
     Model(Box<model::Arguments>),
     Check(check::Arguments),
+    Report(report::Arguments),
     Runs(runs::Arguments),
     Scenarios(scenarios::Arguments),
     Doctor(doctor::Arguments),
@@ -82,6 +85,7 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
         }
         Verb::Model(arguments) => model::model(&arguments, world),
         Verb::Check(arguments) => check::check(&arguments, world),
+        Verb::Report(arguments) => report::report(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),
         Verb::Scenarios(arguments) => scenarios::scenarios(&arguments, world),
         Verb::Doctor(arguments) => doctor::doctor(&arguments, world),

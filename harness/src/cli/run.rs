@@ -11,6 +11,7 @@ use crate::{
     progress::{Display, Progress},
     report::{
         Annotations, Circumstances, Format, Json, Junit, Latencies, Markdown, Paint, Report, Summary, Text,
+        html,
     },
     runner::{Interrupt, Latency, Live, RunOutcome, RunRequest},
     store::{FORMAT_VERSION, Host, Keep, RunFolder, RunRecord, Store, Versions, has_room},
@@ -194,7 +195,7 @@ fn one(
     scenario: &Scenario,
     store: &Store,
     interrupt: &Interrupt,
-    world: &World<'_>,
+    world: &mut World<'_>,
 ) -> Result<Summary, Failure> {
     let surroundings = &world.surroundings;
     let record = RunRecord {
@@ -224,7 +225,7 @@ fn one(
     drop(display);
     let again = again(Some(&source.word), plan.seed, &plan.flags);
     let outcome = outcome.map_err(|error| broken_off(error.into(), folder.path(), &again))?;
-    let summary = keep(folder, scenario, plan.seed, &outcome, again, arguments.keep, surroundings.ci)?;
+    let summary = keep(folder, scenario, plan.seed, &outcome, again, arguments.keep, world)?;
     note_run_folder(None);
     Ok(summary)
 }
@@ -256,8 +257,9 @@ fn keep(
     outcome: &RunOutcome,
     again: String,
     keep: Keep,
-    ci: bool,
+    world: &mut World<'_>,
 ) -> Result<Summary, Failure> {
+    let ci = world.surroundings.ci;
     let circumstances = Circumstances {
         seed,
         seconds: outcome.seconds,
@@ -276,10 +278,26 @@ fn keep(
     let mut junit = Vec::new();
     Junit { ci }.write(&report, &mut junit)?;
     folder.add("junit.xml", &junit)?;
+    add_page(&folder, &summary, &outcome.judgement, world)?;
     let verdict = VerdictFile { v: FORMAT_VERSION, run: &summary, judgement: &outcome.judgement };
     let path = folder.complete(&verdict, keep_bulky)?;
     summary.results = Some(path.display().to_string());
     Ok(summary)
+}
+
+/// Puts the page of the run into its folder. A run is worth keeping without it, too.
+fn add_page(
+    folder: &RunFolder,
+    summary: &Summary,
+    judgement: &Judgement,
+    world: &mut World<'_>,
+) -> Result<(), Failure> {
+    let judgement = serde_json::to_value(judgement).unwrap_or_default();
+    match html::of_run(folder.path(), summary, judgement) {
+        Ok(page) => folder.add("report.html", page.as_bytes())?,
+        Err(error) => writeln!(world.err, "warning: there is no report.html: {error}")?,
+    }
+    Ok(())
 }
 
 fn latencies(latency: &Latency) -> Latencies {

@@ -3,7 +3,7 @@
 mod export;
 
 use super::{
-    World,
+    World, browse,
     options::{Output, OutputOption, StoreOption},
 };
 use crate::{
@@ -21,9 +21,10 @@ Examples:
   quarrel runs show latest
   quarrel runs show 20261123T16          a prefix of the name, or the seed
   quarrel runs export latest --format edn > history.edn
+  quarrel runs serve                     all of them in a browser
   quarrel runs prune --keep 10 --dry-run";
 
-/// List, show, export and remove recorded runs
+/// List, show, open, serve, export and remove recorded runs
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -51,6 +52,24 @@ enum Verb {
         store: StoreOption,
         #[command(flatten)]
         output: OutputOption,
+    },
+    /// Open the page of a run in a browser, and say where it is
+    #[command(after_help = "Example:\n  quarrel runs open 20261123T16")]
+    Open {
+        /// Its name, a prefix of it, its seed, its folder, or `latest`.
+        #[arg(default_value = "latest")]
+        run: String,
+        #[command(flatten)]
+        store: StoreOption,
+    },
+    /// Show the store in a browser, on 127.0.0.1 only, until Ctrl-C
+    #[command(after_help = "Example:\n  quarrel runs serve --port 8080")]
+    Serve {
+        /// The port; 0 lets the system choose one.
+        #[arg(long, default_value_t = 0, env = "QUARREL_PORT", hide_env_values = true)]
+        port: u16,
+        #[command(flatten)]
+        store: StoreOption,
     },
     /// Write a run's history for other tools: EDN for Jepsen's, JSON for elle-cli, or the compact binary form
     #[command(
@@ -95,6 +114,8 @@ pub(super) fn runs(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit,
         Verb::Export { run, format, independent, to, store } => {
             export::export(&store.store(), run, *format, *independent, to.as_deref(), world)
         }
+        Verb::Open { run, store } => browse::open(&store.store(), run, world),
+        Verb::Serve { port, store } => browse::serve(*port, store.store(), world),
         Verb::Prune { keep, dry_run, store, output } => {
             prune(&store.store(), *keep, *dry_run, output.output, world)
         }

@@ -1,3 +1,5 @@
+mod pages;
+
 use super::*;
 use crate::{
     exit::guarded,
@@ -5,6 +7,8 @@ use crate::{
 };
 use quarrel_models::fate::Fate;
 use quarrel_workloads::{
+    checker::ledger::JsonLines,
+    history::{FORMAT_VERSION, Header, Writer},
     judge::{Judgement, MarkReport, Operations, Reason},
     verdict::Verdict,
 };
@@ -68,7 +72,17 @@ fn judgement(verdict: Verdict, property: &str) -> Judgement {
 }
 
 fn outcome(request: &RunRequest, judgement: Judgement, interrupted: bool) -> RunOutcome {
-    fs::write(request.folder.join("history.jsonl"), "{}\n").unwrap();
+    let header = Header {
+        quarrel: "history".to_owned(),
+        v: FORMAT_VERSION,
+        seed: request.seed,
+        started: "2026-11-23T16:18:41Z".to_owned(),
+        system: "reference".to_owned(),
+        scenario: request.scenario.clone(),
+    };
+    let file = |name: &str| fs::File::create(request.folder.join(name)).unwrap();
+    Writer::new(file("history.jsonl"), &header).unwrap();
+    JsonLines::new(file("ledger.jsonl")).unwrap();
     let ms = Duration::from_millis;
     let latency = Latency { write_p50: ms(2), write_p99: ms(20), read_p50: ms(1), read_p99: ms(10) };
     RunOutcome { judgement, seconds: 1.5, interrupted, latency }

@@ -4,20 +4,24 @@
 //! judges, and nothing computes what a checker should have.
 
 mod check;
+mod compare;
 mod figures;
 mod github;
+pub mod html;
 mod json;
 mod judged;
 mod junit;
 mod markdown;
 mod model;
 mod paint;
+mod recorded;
 mod summary;
 mod table;
 mod text;
 mod tour;
 
 pub use check::{Checked, CheckedAnomaly, CheckedFile, WitnessOperation};
+pub use compare::{Compared, Comparison, Difference, Row};
 pub use figures::grouped;
 pub(crate) use figures::wrap;
 pub use github::Annotations;
@@ -28,6 +32,7 @@ pub use junit::Junit;
 pub use markdown::{MAX_BYTES as MARKDOWN_MAX_BYTES, Markdown};
 pub use model::{Matrix, ModelJson, ModelMarkdown, ModelText, Modelled, Record, Taken};
 pub use paint::Paint;
+pub use recorded::RecordedError;
 pub use summary::{Found, Latencies, Mark, Operations, Property, Summary};
 pub use table::Table;
 pub use text::Text;

@@ -220,3 +220,48 @@ fn annotations_are_one_per_property_and_cannot_be_forged() {
     assert_eq!(text.lines().filter(|line| line.starts_with("::error")).count(), 1);
     assert_snapshot!(text);
 }
+
+fn comparison() -> Comparison {
+    let run = |name: &str, version: &str, summary: Summary| Compared {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        summary,
+    };
+    let ring = Summary { topology: "ring".to_owned(), ..passed("on-write") };
+    Comparison { runs: vec![run("lww-skew/1-8127", "0.1.0", failed()), run("tour/2-8127", "0.2.0", ring)] }
+}
+
+#[test]
+fn runs_stand_side_by_side() {
+    let mut out = Vec::new();
+    comparison().write(Paint::default(), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(too_wide(&text), [""; 0]);
+    assert_snapshot!(text);
+}
+
+#[test]
+fn what_is_new_and_what_is_gone_is_told_against_the_first_run() {
+    let mut comparison = comparison();
+    assert_eq!(comparison.differences()[1].gone, ["causal-inversion", "concurrent-discard"]);
+    comparison.runs.reverse();
+    assert_eq!(comparison.differences()[1].new, ["causal-inversion", "concurrent-discard"]);
+    assert_eq!(comparison.differences()[0], Difference::default());
+}
+
+#[test]
+fn the_page_of_a_comparison_has_strategies_by_topologies() {
+    let mut comparison = comparison();
+    comparison.runs[0].name = "<b>&".to_owned();
+    let page = html::compare(&comparison, |run| (run.version == "0.2.0").then(|| "a\"b".to_owned()));
+    assert!(page.contains("&lt;b&gt;&amp;") && !page.contains("<b>"));
+    assert!(page.contains("href=\"a&quot;b\""));
+    assert!(
+        page.contains("all-to-all x3") && page.contains("ring x3") && page.contains("10 of 5,990 (0.2 %)")
+    );
+    comparison.runs.truncate(1);
+    assert!(
+        !html::compare(&comparison, |_| None).contains("Strategies by topologies"),
+        "one run is no matrix"
+    );
+}

@@ -23,8 +23,8 @@ pub(super) fn write(runs: &[Summary], again: &str, paint: Paint, out: &mut dyn W
     if let Some(folder) = runs.iter().rev().find_map(|run| run.results.as_deref()) {
         let store = folder.rsplitn(3, '/').nth(2).unwrap_or(folder);
         let text = format!(
-            "Everything that was recorded is in {store}/: `quarrel runs list` lists it, \
-             `quarrel runs show latest` shows the last run again."
+            "Everything that was recorded is in {store}/, with a report.html for each run: `quarrel runs serve` \
+             shows it all in a browser, `quarrel runs list` lists it."
         );
         wrap(&text, WIDTH).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     }

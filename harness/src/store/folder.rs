@@ -19,7 +19,7 @@ pub enum Keep {
     Always,
     /// Only if the verdict is not `pass`.
     OnFailure,
-    /// Never: only `run.json`, `verdict.json` and `junit.xml` stay.
+    /// Never: only `run.json`, `verdict.json`, `report.html` and `junit.xml` stay.
     Never,
 }
 

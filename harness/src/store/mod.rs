@@ -177,6 +177,30 @@ pub fn has_room(folder: &Path) -> bool {
     rustix::fs::statvfs(folder).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) > LEFT_OVERS)
 }
 
+/// The files of a run's folder, by their path within it, with their lengths in bytes. What cannot be read, hidden
+/// files and links are left out.
+#[must_use]
+pub(crate) fn files_of(folder: &Path) -> Vec<(String, u64)> {
+    let mut files = Vec::new();
+    let mut open = vec![(folder.to_path_buf(), String::new())];
+    while let Some((path, prefix)) = open.pop() {
+        for item in fs::read_dir(path).into_iter().flatten().flatten() {
+            let name = item.file_name().to_string_lossy().into_owned();
+            let Ok(kind) = item.file_type() else { continue };
+            if name.starts_with('.') {
+                continue;
+            }
+            if kind.is_dir() {
+                open.push((item.path(), format!("{prefix}{name}/")));
+            } else if kind.is_file() {
+                files.push((format!("{prefix}{name}"), item.metadata().map_or(0, |file| file.len())));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
 /// Writes JSON for people: indented, with a newline at the end.
 fn write_json(path: &Path, content: &impl Serialize) -> Result<(), StoreError> {
     let mut text = serde_json::to_vec_pretty(content)
