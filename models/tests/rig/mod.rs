@@ -138,6 +138,8 @@ impl Rig {
     }
 
     fn carry_out(&mut self, id: ReplicaId, outputs: Vec<Output>) {
+        // A client may answer at once with its next request: by then the whole step has been carried out.
+        let mut replies = Vec::new();
         for output in outputs {
             match output {
                 Output::Persist(record) => {
@@ -151,14 +153,15 @@ impl Rig {
                     let queue = if link.from == id { &mut wire.forth } else { &mut wire.back };
                     queue.push_back(through_bytes(&message));
                 }
-                Output::Reply { id: request, reply } => {
-                    let waits = |client: &Client| client.pending == Some((id, request));
-                    let client = self.clients.iter().find(|(_, client)| waits(client)).map(|(id, _)| *id);
-                    if let Some(client) = client {
-                        self.session(client, SessionInput::Reply(through_bytes(&reply)));
-                    }
-                }
+                Output::Reply { id: request, reply } => replies.push((request, reply)),
                 Output::Trace(event) => self.events.push(Event::Trace(id, event)),
+            }
+        }
+        for (request, reply) in replies {
+            let waits = |client: &Client| client.pending == Some((id, request));
+            let client = self.clients.iter().find(|(_, client)| waits(client)).map(|(id, _)| *id);
+            if let Some(client) = client {
+                self.session(client, SessionInput::Reply(through_bytes(&reply)));
             }
         }
     }

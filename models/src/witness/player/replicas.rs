@@ -26,7 +26,10 @@ impl Player {
             let before = self.nodes[at.index()].replica.clone();
             let mut outputs = Vec::new();
             self.nodes[at.index()].replica.step(now, input, &mut outputs);
-            for output in outputs {
+            // A client may answer at once with its next request: by then the whole step has been carried out.
+            let is_reply = |output: &Output| matches!(output, Output::Reply { .. });
+            let (replies, others): (Vec<Output>, Vec<Output>) = outputs.into_iter().partition(is_reply);
+            for output in others.into_iter().chain(replies) {
                 self.carry_out(at, &before, output);
             }
         }
