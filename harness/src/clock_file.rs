@@ -3,6 +3,9 @@
 //! Six little-endian 64-bit words: a counter, offset, base, drift, frozen time (nanoseconds; see
 //! [`ClockSetting`]), and a seal over these five. It is read at each use of the wall clock, so that a change shows at
 //! the next read; a read that meets a write half-way, wherever that is, finds a broken seal and tries again.
+//!
+//! A seventh word counts the foreign processes that have mapped the file ([`preload`](crate::preload)); an eighth is
+//! spare.
 
 use quarrel_models::clock::{ClockSetting, Now};
 use rustix::time::{ClockId, clock_gettime};
@@ -14,6 +17,7 @@ use std::{
 };
 
 const BYTES: usize = 48;
+const FILE_BYTES: u64 = 64;
 /// A writer needs a microsecond; a file that never settles is broken.
 const MAX_ATTEMPTS: u32 = 10_000;
 
@@ -31,7 +35,8 @@ impl ClockWriter {
     /// # Errors
     /// If the file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).truncate(true).write(true).open(path)?;
+        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(path)?;
+        file.set_len(FILE_BYTES)?;
         let mut writer = Self { file, count: 0, setting: ClockSetting::default() };
         writer.set(ClockSetting::default())?;
         Ok(writer)
@@ -52,6 +57,16 @@ impl ClockWriter {
         self.file.write_all_at(&bytes, 0)?;
         self.setting = setting;
         Ok(())
+    }
+
+    /// How many foreign processes have mapped the file so far: those that started with the preloaded library.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn readers(&self) -> io::Result<u64> {
+        let mut word = [0; 8];
+        self.file.read_exact_at(&mut word, BYTES as u64)?;
+        Ok(u64::from_ne_bytes(word))
     }
 
     /// How the clock stands.

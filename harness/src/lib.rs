@@ -7,6 +7,7 @@ pub mod clock_file;
 pub mod exit;
 pub mod model;
 pub mod node;
+pub mod preload;
 pub mod progress;
 pub mod proxy;
 pub mod report;
