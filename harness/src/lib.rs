@@ -9,6 +9,7 @@ pub mod model;
 pub mod node;
 pub mod progress;
 pub mod proxy;
+pub mod replay;
 pub mod report;
 pub mod runner;
 pub mod store;
