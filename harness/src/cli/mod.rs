@@ -29,7 +29,7 @@ Examples:
   quarrel run --quick                the same in a few seconds each
   quarrel run lww-skew --seed 8127   one scenario, this load, these faults
   quarrel model lww-skew             every interleaving of it, in small
-  quarrel replay WITNESS             what it found, step by step
+  quarrel replay FILE --on live      what it found, on real processes
   quarrel check latest               judge the last run again
   quarrel scenarios list             what can be run without writing a file
 

@@ -1,14 +1,17 @@
-//! `quarrel replay`: a witness played again, step by step.
+//! `quarrel replay`: a witness played again, in the simulator's way or on real processes.
 
 use super::{
     World,
     options::{Output, OutputOption},
     select::quoted,
+    signals,
 };
 use crate::{
     exit::{Exit, Failure},
-    replay::Replayed,
+    replay::{LiveError, Replayed, live},
     report::{Paint, ReplayReport},
+    runner::Interrupt,
+    systems::reference::own_program,
 };
 use clap::ValueEnum;
 use quarrel_models::witness::Witness;
@@ -20,13 +23,14 @@ use std::{
 
 const EXAMPLES: &str = "\
 Examples:
-  quarrel replay w/causal-inversion.json   step by step, by the core
+  quarrel replay w/causal-inversion.json             step by step, by the core
+  quarrel replay w/causal-inversion.json --on live   the same on real processes
 
 `quarrel model SCENARIO` writes witnesses; harness/docs/witness.md says how to
 write one by hand.
 
 Exit codes: 0 it shows what the witness says, 1 it does not, 2 the witness
-cannot be read or played, 3 nobody can tell.";
+cannot be read or played, 3 nobody can tell, 5 a process could not be had.";
 
 /// Play a witness again, step by step
 #[derive(Debug, clap::Args)]
@@ -55,12 +59,15 @@ enum Arena {
     /// The core alone, in virtual time.
     #[default]
     Sim,
+    /// Real processes, one for each replica, stepped; each step is compared with the core.
+    Live,
 }
 
 impl Arena {
     const fn name(self) -> &'static str {
         match self {
             Self::Sim => "sim",
+            Self::Live => "live",
         }
     }
 }
@@ -73,7 +80,30 @@ pub(super) fn replay(arguments: &Arguments, world: &mut World<'_>) -> Result<Exi
         let help = "harness/docs/witness.md describes the format; `digests` and `end` may be left out";
         Failure::usage(format!("{file} cannot be played: {error}"), help)
     };
-    let replayed = Replayed::of(&witness).map_err(|error| cannot(&error))?;
+    let mut replayed = Replayed::of(&witness).map_err(|error| cannot(&error))?;
+    if arguments.on == Arena::Live {
+        let interrupt = Interrupt::new();
+        if world.surroundings.catch_signals {
+            signals::watch(&interrupt, true);
+        }
+        let program = own_program().map_err(|error| {
+            Failure::environment(
+                format!("cannot find the program that runs: {error}"),
+                "start it by its path",
+            )
+        })?;
+        replayed.difference = live::play(&witness, &program, &interrupt).map_err(|error| match error {
+            LiveError::Cannot { .. } | LiveError::Witness(_) => cannot(&error),
+            LiveError::Interrupted => Failure {
+                exit: Exit::Interrupted,
+                message: format!("{error}; nothing is kept"),
+                help: String::new(),
+            },
+            LiveError::Environment(message) => {
+                Failure::environment(message, "`quarrel doctor` says what this machine can do")
+            }
+        })?;
+    }
     let again = format!("quarrel replay {} --on {}", quoted(&file), arguments.on.name());
     let report = ReplayReport {
         witness: &witness,

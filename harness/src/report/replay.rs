@@ -1,7 +1,7 @@
 //! A witness played again: for people, step by step, and as one JSON object.
 
 use super::{Paint, VERSION, WIDTH, model::line, wrap, write_json};
-use crate::replay::Replayed;
+use crate::replay::{Difference, Replayed};
 use quarrel_models::{
     id::{ReplicaId, WriteId},
     witness::{Digest, Witness, WriteEnd},
@@ -45,6 +45,7 @@ struct Json<'a> {
     conclusion: &'a [String],
     fates: &'a BTreeMap<WriteId, WriteEnd>,
     anomalies: &'a [Finding],
+    difference: Option<&'a Difference>,
     seconds: f64,
     again: &'a str,
 }
@@ -79,6 +80,7 @@ impl ReplayReport<'_> {
             conclusion: &replayed.told.conclusion,
             fates: &replayed.judged.fates,
             anomalies: &replayed.judged.anomalies,
+            difference: replayed.difference.as_ref(),
             seconds: self.seconds,
             again: self.again,
         };
@@ -115,10 +117,17 @@ impl ReplayReport<'_> {
             if !digests.is_empty() {
                 writeln!(out, "{:indent$}{}", "", paint.dim(&digests.join("  ")), indent = width + 6)?;
             }
+            if replayed.difference.as_ref().is_some_and(|difference| difference.step == index + 1) {
+                line(&format!("{:>width$}  the real processes did otherwise:", ""), out)?;
+                line(&format!("{:>width$}  {why}", ""), out)?;
+                break;
+            }
         }
-        writeln!(out)?;
-        replayed.told.conclusion.iter().try_for_each(|sentence| line(sentence, out))?;
-        self.fates(paint, out)?;
+        if replayed.difference.is_none() {
+            writeln!(out)?;
+            replayed.told.conclusion.iter().try_for_each(|sentence| line(sentence, out))?;
+            self.fates(paint, out)?;
+        }
         writeln!(out, "\n  {}  {}", paint.dim("again"), self.again)
     }
 
