@@ -78,7 +78,11 @@ impl ClockWriter {
 
 /// The side that reads.
 #[derive(Debug)]
-pub struct ClockReader(File);
+pub struct ClockReader {
+    file: File,
+    /// Whether no time passes but what is written.
+    stands: bool,
+}
 
 impl ClockReader {
     /// Opens the file.
@@ -86,7 +90,16 @@ impl ClockReader {
     /// # Errors
     /// If the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        File::open(path).map(Self)
+        Ok(Self { file: File::open(path)?, stands: false })
+    }
+
+    /// Opens the file for a node that is stepped: both clocks stand where the file says, the wall clock at
+    /// `frozen_at_ns`, whatever that is, and the monotonic one at `base_monotonic_ns`.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open_stepped(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)?, stands: true })
     }
 
     /// The time as this node sees it.
@@ -94,15 +107,20 @@ impl ClockReader {
     /// # Errors
     /// If the file cannot be read or never settles.
     pub fn now(&self) -> io::Result<Now> {
-        let monotonic_ns = monotonic_ns();
-        let wall_ns = self.setting()?.wall_ns(real_ns(), monotonic_ns);
+        let setting = self.setting()?;
+        let (monotonic_ns, wall_ns) = if self.stands {
+            (setting.base_monotonic_ns, setting.frozen_at_ns)
+        } else {
+            let monotonic_ns = monotonic_ns();
+            (monotonic_ns, setting.wall_ns(real_ns(), monotonic_ns))
+        };
         Ok(Now { wall_us: wall_ns.div_euclid(1000), monotonic_us: monotonic_ns.unsigned_abs() / 1000 })
     }
 
     fn setting(&self) -> io::Result<ClockSetting> {
         let mut bytes = [0; BYTES];
         for _ in 0..MAX_ATTEMPTS {
-            self.0.read_exact_at(&mut bytes, 0)?;
+            self.file.read_exact_at(&mut bytes, 0)?;
             let mut words = [0; 6];
             for (word, slot) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
                 *word = i64::from_le_bytes(*slot);
@@ -158,6 +176,19 @@ mod tests {
         assert!(ahead.monotonic_us - right.monotonic_us < 3_600_000_000);
         writer.set(ClockSetting { frozen_at_ns: 5_000, ..ClockSetting::default() }).unwrap();
         assert_eq!(reader.now().unwrap().wall_us, 5);
+    }
+
+    #[test]
+    fn the_clocks_of_a_stepped_node_stand_where_they_were_put() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("A.clock");
+        let mut writer = ClockWriter::create(&path).unwrap();
+        let reader = ClockReader::open_stepped(&path).unwrap();
+        for (wall_us, monotonic_us) in [(0, 1_000_000), (-5, 1_001_000)] {
+            let now = Now { wall_us, monotonic_us };
+            writer.set(ClockSetting::standing(now)).unwrap();
+            assert_eq!([reader.now().unwrap(), reader.now().unwrap()], [now; 2]);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod node;
 pub mod preload;
 pub mod progress;
 pub mod proxy;
+pub mod replay;
 pub mod report;
 pub mod runner;
 pub mod store;

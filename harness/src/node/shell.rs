@@ -1,7 +1,10 @@
 //! The one task that owns the replica: it takes commands in batches, steps the core, makes records durable, and only
 //! then lets replies and messages out.
 
-use super::log::WriteAheadLog;
+use super::{
+    log::WriteAheadLog,
+    stepped::{Look, Looker, Order},
+};
 use crate::clock_file::ClockReader;
 use quarrel_models::{
     id::{LinkId, ReplicaId},
@@ -49,6 +52,10 @@ pub(super) enum Command {
     State { after: Option<Key>, limit: usize, reply: oneshot::Sender<StatePage> },
     /// How far the replica is.
     Status { reply: oneshot::Sender<Status> },
+    /// Do something, as a stepped node is told to; the answer says how far it is then.
+    Order { order: Order, reply: oneshot::Sender<Look> },
+    /// Say how far the stepped node is once it has taken so many inputs.
+    Look { taken: u64, reply: oneshot::Sender<Look> },
     /// Hand everything to the operating system and end.
     Shutdown { reply: oneshot::Sender<()> },
 }
@@ -122,7 +129,7 @@ impl ApplyLog {
 /// The replica and its surroundings.
 #[derive(Debug)]
 pub(super) struct Shell {
-    replica: Replica,
+    pub(super) replica: Replica,
     clock: ClockReader,
     log: WriteAheadLog,
     apply_log: ApplyLog,
@@ -137,6 +144,12 @@ pub(super) struct Shell {
     sent_to_peers: Instant,
     /// When what need not be durable was last handed on.
     flushed: Instant,
+    /// The inputs that a stepped node has taken.
+    pub(super) taken: u64,
+    /// The messages handed to connections.
+    pub(super) sent: u64,
+    /// Who waits for a stepped node.
+    pub(super) lookers: Vec<Looker>,
 }
 
 impl Shell {
@@ -155,6 +168,9 @@ impl Shell {
             back: BTreeMap::new(),
             sent_to_peers: Instant::now(),
             flushed: Instant::now(),
+            taken: 0,
+            sent: 0,
+            lookers: Vec::new(),
         }
     }
 
@@ -188,21 +204,27 @@ impl Shell {
                 self.step(Input::Flush)?;
             }
             self.carry_out()?;
-            if let Some(reply) = self.answer_queries() {
-                self.close()?;
-                // The asker may be gone; the node ends all the same.
-                let _ = reply.send(());
+            if self.end_if_asked()? {
                 return Ok(());
             }
         }
     }
 
-    fn step(&mut self, input: Input) -> io::Result<()> {
+    /// Answers what was asked, and closes the logs if that was to end.
+    pub(super) fn end_if_asked(&mut self) -> io::Result<bool> {
+        let Some(reply) = self.answer_queries() else { return Ok(false) };
+        self.close()?;
+        // The asker may be gone; the node ends all the same.
+        let _ = reply.send(());
+        Ok(true)
+    }
+
+    pub(super) fn step(&mut self, input: Input) -> io::Result<()> {
         self.replica.step(self.clock.now()?, input, &mut self.outputs);
         Ok(())
     }
 
-    fn command(&mut self, command: Command) -> io::Result<()> {
+    pub(super) fn command(&mut self, command: Command) -> io::Result<()> {
         match command {
             Command::Request { request, reply } => {
                 self.next_request += 1;
@@ -223,6 +245,14 @@ impl Shell {
                 self.forward.remove(&to);
                 self.step(Input::Disconnected { to })
             }
+            Command::Order { order, reply } => {
+                self.lookers.push((self.taken, reply));
+                self.step(order.into())
+            }
+            Command::Look { taken, reply } => {
+                self.lookers.push((taken, reply));
+                Ok(())
+            }
             query @ (Command::State { .. } | Command::Status { .. } | Command::Shutdown { .. }) => {
                 self.queries.push(query);
                 Ok(())
@@ -231,7 +261,7 @@ impl Shell {
     }
 
     /// Makes the records of all outputs durable, then does what the outputs say.
-    fn carry_out(&mut self) -> io::Result<()> {
+    pub(super) fn carry_out(&mut self) -> io::Result<()> {
         let mut outputs = std::mem::take(&mut self.outputs);
         let now = self.clock.now()?;
         for output in &outputs {
@@ -257,7 +287,8 @@ impl Shell {
                         self.back.get(&link.from)
                     };
                     // A full queue or a closed connection loses the message, as a network may.
-                    let _ = connection.map(|connection| connection.try_send(message));
+                    let sent = connection.is_some_and(|connection| connection.try_send(message).is_ok());
+                    self.sent += u64::from(sent);
                 }
                 Output::Persist(_) | Output::Trace(_) => {}
             }
@@ -296,7 +327,7 @@ impl Shell {
         None
     }
 
-    fn close(&mut self) -> io::Result<()> {
+    pub(super) fn close(&mut self) -> io::Result<()> {
         self.log.flush()?;
         self.apply_log.flush()
     }

@@ -1,6 +1,6 @@
 //! What a node is told when it is started: one JSON file, written by the runner.
 
-use quarrel_models::{id::ReplicaId, strategy::Strategy, topology::Graph};
+use quarrel_models::{id::ReplicaId, strategy::Strategy, topology::Graph, witness};
 use quarrel_workloads::scenario::{Cluster, Durability};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
@@ -24,6 +24,9 @@ pub struct NodeSpec {
     pub apply: Option<PathBuf>,
     /// What control requests and peers must show.
     pub secret: String,
+    /// The cluster of a witness, if the node is a part of one that is played: then it is stepped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stepped: Option<witness::Cluster>,
 }
 
 impl NodeSpec {

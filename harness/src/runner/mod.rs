@@ -16,6 +16,7 @@ mod transport;
 pub use interrupt::Interrupt;
 pub use live::{Live, Snapshot};
 pub use recorder::Latency;
+pub(crate) use transport::{Answered, Transport};
 
 use crate::systems::reference::{Endpoints, ReferenceCluster, SystemError};
 use client::{Client, FollowerReads, Move, Pace};
@@ -40,7 +41,6 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
-use transport::Transport;
 
 /// Threads for the clients: more than the machine's two cores cost more than they bring.
 const CLIENT_THREADS: usize = 2;

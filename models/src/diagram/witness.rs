@@ -269,7 +269,7 @@ impl<'a> Painter<'a> {
                 }
             }
             Happening::Ended { client, outcome, .. } => self.ended(*client, outcome),
-            Happening::Unheard { .. } => {}
+            Happening::Unheard { .. } | Happening::Connected { .. } | Happening::Disconnected { .. } => {}
         }
     }
 

@@ -62,6 +62,8 @@ impl Teller<'_> {
                 Happening::Ended { client, write, outcome } => self.ended(*client, *write, outcome),
                 Happening::Began { .. }
                 | Happening::Answered { .. }
+                | Happening::Connected { .. }
+                | Happening::Disconnected { .. }
                 | Happening::Delivered { .. }
                 | Happening::Lost { .. } => None,
             };
