@@ -98,12 +98,18 @@ impl<'de> Deserialize<'de> for VersionVector {
     }
 }
 
+impl Extend<Dot> for VersionVector {
+    fn extend<I: IntoIterator<Item = Dot>>(&mut self, dots: I) {
+        for dot in dots {
+            self.advance(dot.origin, dot.position);
+        }
+    }
+}
+
 impl FromIterator<Dot> for VersionVector {
     fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
         let mut vector = Self::new();
-        for dot in dots {
-            vector.advance(dot.origin, dot.position);
-        }
+        vector.extend(dots);
         vector
     }
 }
