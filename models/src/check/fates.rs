@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     fate::{Fate, Knowledge, Relation, fate_of_loser},
+    handler::{Conflict, Resolution, side_by_side},
     id::{Dot, WriteId},
     replica::Replica,
     value::Value,
@@ -72,7 +73,14 @@ fn has_siblings(cell: &Cell) -> bool {
 pub(super) fn resolved<'a>(view: View<'_>, replica: &'a Replica, key: u8) -> Option<Cow<'a, Value>> {
     let cell = cell(replica, key)?;
     match view.laws.scope.strategy.read_handler() {
-        Some(handler) if has_siblings(cell) => handler.merge(&cell.versions).map(Cow::Owned),
+        Some(handler) if has_siblings(cell) => {
+            let name = crate::value::Key::new_static(KEYS[usize::from(key)]);
+            match handler.resolve(&Conflict { key: &name, versions: &cell.versions, past: None }) {
+                Resolution::Value(value) => Some(Cow::Owned(value)),
+                Resolution::Delete => None,
+                Resolution::Refused(_) => Some(Cow::Owned(side_by_side(&cell.versions))),
+            }
+        }
         _ => cell.value().map(Cow::Borrowed),
     }
 }

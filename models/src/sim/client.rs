@@ -152,6 +152,8 @@ impl<O: Observer> World<'_, O> {
             match output {
                 SessionOutput::Send(request) => self.send(id, request),
                 SessionOutput::Resolved(resolution) => self.observer.resolved(self.now_us, id, resolution),
+                // The answer that follows shows the siblings as they are.
+                SessionOutput::Unresolved { .. } => {}
                 SessionOutput::Done(outcome) => self.done(id, outcome),
             }
         }
