@@ -21,7 +21,7 @@ use quarrel_models::{
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -106,12 +106,14 @@ fn by_hand() -> Witness {
     serde_json::from_str(json).unwrap()
 }
 
-/// A program that is a node with another strategy where it is the replica B.
-fn mutant(folder: &Path, from: &str, to: &str) -> std::path::PathBuf {
+/// A program that is another node where it is a certain replica: of what it is told, one word is changed.
+fn mutant(folder: &Path, replica: &str, from: &str, to: &str) -> PathBuf {
     let program = folder.join("mutant");
     let quarrel = env!("CARGO_BIN_EXE_quarrel");
     let script = format!(
-        "#!/bin/sh\ncase $2 in */B.json) sed -i 's/{from}/{to}/' \"$2\";; esac\nexec {quarrel} \"$@\"\n"
+        "#!/bin/sh\n\
+         case $2 in */{replica}.json) sed 's/{from}/{to}/' \"$2\" > \"$2.new\" && mv \"$2.new\" \"$2\";; esac\n\
+         exec {quarrel} \"$@\"\n"
     );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -121,14 +123,23 @@ fn mutant(folder: &Path, from: &str, to: &str) -> std::path::PathBuf {
 #[test]
 fn a_node_that_does_otherwise_is_found_at_the_step_the_replica_and_the_record() {
     let folder = tempfile::tempdir().unwrap();
-    let program = mutant(folder.path(), "\"lww\"", "\"arrival\"");
+    let program = mutant(folder.path(), "A", "\"merge\"", "\"unconditional\"");
     let difference = live(&by_hand(), &program).unwrap().unwrap();
     let key = difference.key.as_ref().map(|key| key.as_str());
     assert_eq!(
         (difference.step, difference.replica, key),
-        (6, Some(ReplicaId(1)), Some("k")),
+        (5, Some(ReplicaId(0)), Some("k")),
         "{difference}"
     );
     assert!(difference.expected.starts_with("0 (c0.1"), "{difference}");
     assert!(difference.found.starts_with("1 (c0.2"), "{difference}");
+}
+
+#[test]
+fn a_node_that_does_not_pass_on_what_it_should_is_found_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = mutant(folder.path(), "B", "\"ring\"", "\"star\"");
+    let difference = live(&by_hand(), &program).unwrap().unwrap();
+    assert_eq!((difference.step, difference.replica), (2, Some(ReplicaId(1))), "{difference}");
+    assert_eq!((difference.expected.as_str(), difference.found.as_str()), ("entries A:1", "nothing"));
 }
