@@ -5,8 +5,9 @@
 //! that they are told, and nothing passes between them but what a step delivers.
 //!
 //! The rooms: this one what a replay is and what comes of it, `judged` the fates, by the ledger that judges every run,
-//! `live` the cluster of real processes. Nothing is printed here, and nothing is decided about data.
+//! `live` the cluster of real processes, `fold` the apply logs of a run that was not stepped. Nothing is printed here, and nothing is decided about data.
 
+pub mod fold;
 mod judged;
 pub mod live;
 
