@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use quarrel::{
-    replay::{Difference, LiveError, live::play},
+    replay::{Difference, LiveError, Replayed, live::play},
+    report::{Paint, ReplayReport},
     runner::Interrupt,
 };
 use quarrel_models::{
@@ -133,6 +134,25 @@ fn a_node_that_does_otherwise_is_found_at_the_step_the_replica_and_the_record() 
     );
     assert!(difference.expected.starts_with("0 (c0.1"), "{difference}");
     assert!(difference.found.starts_with("1 (c0.2"), "{difference}");
+}
+
+#[test]
+fn a_report_of_a_difference_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = mutant(folder.path(), "A", "\"merge\"", "\"unconditional\"");
+    let witness = by_hand();
+    let difference = live(&witness, &program).unwrap();
+    let replayed = Replayed { compared: true, difference, ..Replayed::of(&witness).unwrap() };
+    let (file, again) = ("w.json", "quarrel replay w.json --on live");
+    let report =
+        ReplayReport { witness: &witness, replayed: &replayed, on: "live", file, seconds: 0.0, again };
+    let mut text = Vec::new();
+    report.text(Paint::default(), &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "after step 5 record k at A is 1 (c0.2 1 at A:2, 991000 us) on real processes, and by the core 0 (c0.1 0 at A:1, 1000000 us)";
+    assert!(words.starts_with("NOT SHOWN causal-inversion") && words.matches(said).count() == 2, "{text}");
+    assert!(!text.contains("6. ") && !text.contains("In the end"), "{text}");
 }
 
 #[test]

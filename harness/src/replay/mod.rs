@@ -26,7 +26,9 @@ pub struct Replayed {
     pub told: Narration,
     /// What the ledger and the checkers say.
     pub judged: Judged,
-    /// On real processes: the first thing that they did otherwise. What follows was not done there.
+    /// Whether real processes did the same beside it, and were compared after each step.
+    pub compared: bool,
+    /// The first thing that they did otherwise. What follows was not done there.
     pub difference: Option<Difference>,
 }
 
@@ -42,7 +44,7 @@ impl Replayed {
         let judged = Judged::of(witness, &played, &player);
         judged.compare(witness)?;
         let told = tell(&judged.stated(witness, &played), &played);
-        Ok(Self { played, told, judged, difference: None })
+        Ok(Self { played, told, judged, compared: false, difference: None })
     }
 
     /// Whether it shows what the witness says, and why that is known.
@@ -50,7 +52,12 @@ impl Replayed {
     pub fn verdict(&self, witness: &Witness) -> (Verdict, String) {
         match &self.difference {
             Some(difference) => (Verdict::Fail, difference.to_string()),
-            None => self.judged.verdict(witness),
+            None => {
+                let (verdict, why) = self.judged.verdict(witness);
+                let compared =
+                    if self.compared { "; the real processes were the same after each step" } else { "" };
+                (verdict, format!("{why}{compared}"))
+            }
         }
     }
 }
