@@ -19,3 +19,10 @@ fn the_witness_of_the_page_is_told_as_the_page_says() {
     let witness: Witness = serde_json::from_str(block(page, "json")).unwrap();
     assert_eq!(words(&narrate(&witness).unwrap().to_string()), words(block(page, "text")));
 }
+
+/// It is played word for word in `cmd/replay.trycmd`, by the core and on real processes.
+#[test]
+fn the_witness_of_the_page_is_the_one_that_is_played_on_real_processes() {
+    let page = include_str!("../docs/witness.md");
+    assert_eq!(words(block(page, "json")), words(include_str!("cmd/replay.in/by-hand.json")));
+}
