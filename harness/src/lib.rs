@@ -11,6 +11,7 @@ pub mod progress;
 pub mod proxy;
 pub mod report;
 pub mod runner;
+pub mod sim;
 pub mod store;
 pub mod systems;
 pub mod viewer;
