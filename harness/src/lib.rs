@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod replay;
 pub mod report;
 pub mod runner;
+pub mod sim;
 pub mod store;
 pub mod systems;
 pub mod viewer;

@@ -14,6 +14,7 @@ mod runs;
 mod scenarios;
 mod select;
 mod signals;
+mod sim;
 mod surroundings;
 
 pub use surroundings::{Runner, Surroundings, World};
@@ -28,6 +29,7 @@ Examples:
   quarrel run                        tour the four strategies, about a minute
   quarrel run --quick                the same in a few seconds each
   quarrel run lww-skew --seed 8127   one scenario, this load, these faults
+  quarrel sim lww-skew               a thousand seeds of it, simulated
   quarrel model lww-skew             every interleaving of it, in small
   quarrel replay FILE --on live      what it found, on real processes
   quarrel check latest               judge the last run again
@@ -50,6 +52,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(Box<run::Arguments>),
+    Sim(Box<sim::Arguments>),
     Model(Box<model::Arguments>),
     Replay(replay::Arguments),
     Check(check::Arguments),
@@ -86,6 +89,7 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
             warn_of_unknown_variables(world)?;
             run::run(&arguments, world)
         }
+        Verb::Sim(arguments) => sim::sim(&arguments, world),
         Verb::Model(arguments) => model::model(&arguments, world),
         Verb::Replay(arguments) => replay::replay(&arguments, world),
         Verb::Check(arguments) => check::check(&arguments, world),

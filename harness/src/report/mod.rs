@@ -16,6 +16,7 @@ mod model;
 mod paint;
 mod recorded;
 mod replay;
+mod sim;
 mod summary;
 mod table;
 mod text;
@@ -35,6 +36,7 @@ pub use model::{Matrix, ModelJson, ModelMarkdown, ModelText, Modelled, Record, T
 pub use paint::Paint;
 pub use recorded::RecordedError;
 pub use replay::ReplayReport;
+pub use sim::{Campaigned, SimJson, SimText};
 pub use summary::{Found, Latencies, Mark, Operations, Property, Summary};
 pub use table::Table;
 pub use text::Text;

@@ -85,16 +85,16 @@ pub struct RunRecord {
     pub host: Host,
 }
 
-/// What `run.json` says of a scenario in the model.
+/// What `run.json` says of a scenario in the model, or of a campaign in the simulator: neither has a history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelRecord {
     /// [`FORMAT_VERSION`].
     pub v: u32,
-    /// `model`.
+    /// `model` or `sim`.
     pub arena: String,
     /// The scenario as it was resolved.
     pub scenario: quarrel_workloads::scenario::Scenario,
-    /// What of it was made smaller or left out.
+    /// What of it was made smaller or left out; of a campaign, what it was asked to do.
     pub scaled: Vec<String>,
     /// When it began: RFC 3339, UTC.
     pub started: String,

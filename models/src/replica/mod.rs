@@ -101,6 +101,23 @@ impl Config {
         }
     }
 
+    /// Plants a defect, where this build can: under the feature `mutants`. Whether it could.
+    #[cfg_attr(
+        not(any(test, feature = "mutants")),
+        expect(clippy::missing_const_for_fn, clippy::unused_self, reason = "nothing is left of it here")
+    )]
+    pub fn plant(&mut self, mutant: Option<Mutant>) -> bool {
+        #[cfg(any(test, feature = "mutants"))]
+        {
+            self.mutant = mutant;
+            true
+        }
+        #[cfg(not(any(test, feature = "mutants")))]
+        {
+            mutant.is_none()
+        }
+    }
+
     pub(crate) fn suffers(&self, mutant: Mutant) -> bool {
         self.mutant() == Some(mutant)
     }
