@@ -4,6 +4,7 @@ mod browse;
 mod check;
 mod completions;
 mod doctor;
+mod latency;
 mod model;
 mod node;
 mod options;
@@ -28,6 +29,7 @@ Examples:
   quarrel run --quick                the same in a few seconds each
   quarrel run lww-skew --seed 8127   one scenario, this load, these faults
   quarrel model lww-skew             every interleaving of it, in small
+  quarrel latency --link-delay 20ms  ring, star and all-to-all compared
   quarrel check latest               judge the last run again
   quarrel scenarios list             what can be run without writing a file
 
@@ -49,6 +51,7 @@ struct Cli {
 enum Verb {
     Run(Box<run::Arguments>),
     Model(Box<model::Arguments>),
+    Latency(Box<latency::Arguments>),
     Check(check::Arguments),
     Report(report::Arguments),
     Runs(runs::Arguments),
@@ -84,6 +87,7 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
             run::run(&arguments, world)
         }
         Verb::Model(arguments) => model::model(&arguments, world),
+        Verb::Latency(arguments) => latency::latency(&arguments, world),
         Verb::Check(arguments) => check::check(&arguments, world),
         Verb::Report(arguments) => report::report(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),

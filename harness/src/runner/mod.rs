@@ -13,9 +13,12 @@ mod recorder;
 mod storm;
 mod transport;
 
+pub(crate) use client::{answer_of, exponential};
+pub(crate) use finale::quiesce;
 pub use interrupt::Interrupt;
 pub use live::{Live, Snapshot};
 pub use recorder::Latency;
+pub(crate) use transport::{Answered, Transport};
 
 use crate::systems::reference::{Endpoints, ReferenceCluster, SystemError};
 use client::{Client, FollowerReads, Move, Pace};
@@ -40,7 +43,6 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
-use transport::Transport;
 
 /// Threads for the clients: more than the machine's two cores cost more than they bring.
 const CLIENT_THREADS: usize = 2;

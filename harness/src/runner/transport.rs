@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 /// What came of a request.
 #[derive(Debug)]
-pub(super) enum Answered {
+pub(crate) enum Answered {
     /// The replica answered.
     Reply(Reply),
     /// No answer came: the request may have been carried out.
@@ -23,7 +23,7 @@ pub(super) enum Answered {
 
 /// One client's connections. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Transport {
+pub(crate) struct Transport {
     http: reqwest::Client,
     endpoints: Arc<Endpoints>,
 }
@@ -33,7 +33,7 @@ impl Transport {
     ///
     /// # Errors
     /// If the HTTP client cannot be made.
-    pub(super) fn new(endpoints: Arc<Endpoints>, timeout: Duration) -> reqwest::Result<Self> {
+    pub(crate) fn new(endpoints: Arc<Endpoints>, timeout: Duration) -> reqwest::Result<Self> {
         let http = reqwest::Client::builder()
             .timeout(timeout)
             .no_proxy()
@@ -47,7 +47,7 @@ impl Transport {
     }
 
     /// Sends a request to the replica and waits for its answer.
-    pub(super) async fn send(&self, at: ReplicaId, request: Request) -> Answered {
+    pub(crate) async fn send(&self, at: ReplicaId, request: Request) -> Answered {
         let Some(address) = self.endpoints.get(at) else { return Answered::NotSent };
         let Request { key, operation, write, context, token } = request;
         let url = format!("http://{address}/v1/records/{}", percent_encode(&key));
