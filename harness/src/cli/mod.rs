@@ -4,6 +4,7 @@ mod browse;
 mod check;
 mod completions;
 mod doctor;
+mod latency;
 mod model;
 mod node;
 mod options;
@@ -32,6 +33,7 @@ Examples:
   quarrel sim lww-skew               a thousand seeds of it, simulated
   quarrel model lww-skew             every interleaving of it, in small
   quarrel replay FILE --on live      what it found, on real processes
+  quarrel latency --link-delay 20ms  ring, star and all-to-all compared
   quarrel check latest               judge the last run again
   quarrel scenarios list             what can be run without writing a file
 
@@ -55,6 +57,7 @@ enum Verb {
     Sim(Box<sim::Arguments>),
     Model(Box<model::Arguments>),
     Replay(replay::Arguments),
+    Latency(Box<latency::Arguments>),
     Check(check::Arguments),
     Report(report::Arguments),
     Runs(runs::Arguments),
@@ -92,6 +95,7 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
         Verb::Sim(arguments) => sim::sim(&arguments, world),
         Verb::Model(arguments) => model::model(&arguments, world),
         Verb::Replay(arguments) => replay::replay(&arguments, world),
+        Verb::Latency(arguments) => latency::latency(&arguments, world),
         Verb::Check(arguments) => check::check(&arguments, world),
         Verb::Report(arguments) => report::report(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),

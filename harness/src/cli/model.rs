@@ -331,6 +331,7 @@ fn one(
         arena: "model".to_owned(),
         scenario: scenario.clone(),
         scaled: small.scaled.clone(),
+        seed: None,
         started: jiff::Timestamp::now().to_string(),
         command: world.surroundings.command.clone(),
         versions: Versions::default(),

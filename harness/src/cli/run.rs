@@ -325,11 +325,11 @@ fn again(word: Option<&str>, seed: u64, flags: &[String]) -> String {
     command
 }
 
-fn create(path: &Path) -> Result<File, Failure> {
+pub(super) fn create(path: &Path) -> Result<File, Failure> {
     File::create(path).map_err(|error| unwritable(path, &error))
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::environment(
         format!("cannot write {}: {error}", path.display()),
         "name a file in a folder that exists",

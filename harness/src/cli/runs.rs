@@ -217,7 +217,7 @@ fn show(store: &Store, name: &str, output: Output, world: &mut World<'_>) -> Res
     Ok(Exit::Success)
 }
 
-/// A scenario in the model: its report as it was written.
+/// A scenario in the model, or a measurement: its report as it was written.
 fn show_model(
     entry: &Entry,
     verdict: &Value,

@@ -13,6 +13,8 @@ mod recorder;
 mod storm;
 mod transport;
 
+pub(crate) use client::{answer_of, exponential};
+pub(crate) use finale::quiesce;
 pub use interrupt::Interrupt;
 pub use live::{Live, Snapshot};
 pub use recorder::Latency;

@@ -31,7 +31,7 @@ pub struct Entry {
     pub status: Status,
     /// `run.json`, if it can be read.
     pub record: Option<RunRecord>,
-    /// `run.json` of a scenario in the model or in the simulator.
+    /// `run.json` of what is not one live run: model, simulator, measurement.
     pub model: Option<ModelRecord>,
     /// `verdict.json`, if it can be read.
     pub verdict: Option<Value>,
@@ -54,7 +54,7 @@ impl Entry {
         };
         let record = read_json(&path.join("run.json"));
         let model = read_json(&path.join("run.json"))
-            .filter(|record: &ModelRecord| ["model", "sim"].contains(&record.arena.as_str()));
+            .filter(|record: &ModelRecord| ["model", "sim", "latency"].contains(&record.arena.as_str()));
         Self { scenario: text(path.parent()), name, path: path.to_path_buf(), status, record, model, verdict }
     }
 

@@ -295,6 +295,19 @@ impl ReferenceCluster {
         }
     }
 
+    /// What the replication links have carried since the start, both ways: frames, and bytes.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        let sum = |(frames, bytes): (u64, u64), proxy: &Proxy| {
+            let counters = proxy.counters();
+            (
+                frames + counters.frames_forward + counters.frames_back,
+                bytes + counters.bytes_forward + counters.bytes_back,
+            )
+        };
+        self.links.values().fold((0, 0), sum)
+    }
+
     /// What undoes every fault that is on, but for what was killed for good.
     #[must_use]
     pub fn remedies(&self) -> Vec<Fault> {
