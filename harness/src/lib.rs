@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod clock_file;
 pub mod exit;
+pub mod handler;
 pub mod latency;
 pub mod model;
 pub mod node;

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod doctor;
 mod latency;
+mod handler;
 mod model;
 mod node;
 mod options;
@@ -62,6 +63,7 @@ enum Verb {
     Report(report::Arguments),
     Runs(runs::Arguments),
     Scenarios(scenarios::Arguments),
+    Handler(handler::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
     #[command(hide = true)]
@@ -99,6 +101,7 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
         Verb::Check(arguments) => check::check(&arguments, world),
         Verb::Report(arguments) => report::report(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),
+        Verb::Handler(arguments) => handler::handler(&arguments, world),
         Verb::Scenarios(arguments) => scenarios::scenarios(&arguments, world),
         Verb::Doctor(arguments) => doctor::doctor(&arguments, world),
         Verb::Completions(arguments) => completions::completions(&arguments, world),

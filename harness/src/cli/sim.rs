@@ -318,6 +318,7 @@ fn begin(arguments: &Arguments, scenario: &Scenario, world: &World<'_>) -> Resul
         arena: "sim".to_owned(),
         scenario: scenario.clone(),
         scaled: vec![asked],
+        seed: Some(arguments.first_seed),
         started: jiff::Timestamp::now().to_string(),
         command: world.surroundings.command.clone(),
         versions: Versions::default(),
