@@ -4,6 +4,12 @@
 //! Inputs are mutations of seeds, and the same in every run. `QUARREL_FUZZ_INPUTS=100000 cargo test -p
 //! quarrel-workloads --release --test fuzz` tries more of them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what hangs"
+)]
+
 mod memory;
 mod mutate;
 #[path = "../../fuzz/src/targets.rs"]
@@ -70,7 +76,10 @@ fn wrong_with(target: fn(&[u8]), input: &[u8]) -> Option<String> {
 
 /// Aborts the tests, with the input, if one takes for ever: a thread cannot be stopped from outside.
 #[derive(Debug, Default, Clone)]
-struct Watchdog(Arc<Mutex<Option<(Instant, Vec<u8>)>>>);
+struct Watchdog(Arc<Mutex<Option<UnderWay>>>);
+
+/// An input, and when it was given.
+type UnderWay = (Instant, Vec<u8>);
 
 impl Watchdog {
     fn watch(&self, name: &'static str) {

@@ -124,6 +124,7 @@ impl Program for RhaiProgram {
 }
 
 /// What became of a call that did not return.
+#[expect(clippy::boxed_local, reason = "as the engine returns it, to stand in `map_err`")]
 fn refused(error: Box<EvalAltResult>) -> Refused {
     let position = error.position();
     let place = match (position.line(), position.position()) {
