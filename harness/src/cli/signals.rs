@@ -1,4 +1,5 @@
-//! Ctrl-C: the first asks the run to stop, heal and judge what there is; the second ends the program at once.
+//! Ctrl-C: the first asks a run to stop, heal and judge what there is; the second ends the program at once. What has
+//! nothing to tell before its end is left by the first.
 
 use crate::{exit::Exit, progress::INTERRUPTED, runner::Interrupt};
 use std::{io::Write as _, process, thread};
@@ -12,6 +13,26 @@ pub(super) fn watch(interrupt: &Interrupt, has_display: bool) {
     drop(thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
         runtime.block_on(wait(&interrupt, has_display));
+    }));
+}
+
+/// Watches for signals until the program ends: the first one ends it, after what is to be tidied up.
+pub(super) fn leave(tidy: impl FnOnce() + Send + 'static) {
+    drop(thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        runtime.block_on(async {
+            let (Ok(mut ctrl_c), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            tokio::select! {
+                _ = ctrl_c.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tidy();
+            process::exit(i32::from(Exit::Interrupted.code()));
+        });
     }));
 }
 

@@ -77,6 +77,7 @@ fn base(scenario: &Scenario, leaders: Option<usize>, writes: Option<u8>, scaled:
     let (workload, records) = match &scenario.workload {
         scenario::Workload::Register(keys) if deletes(keys.delete_share) => (Workload::Document, keys.keys),
         scenario::Workload::Register(keys) => (Workload::Register, keys.keys),
+        scenario::Workload::Set(keys) if deletes(keys.delete_share) => (Workload::Cart, keys.keys),
         scenario::Workload::Set(keys) => (Workload::Set, keys.keys),
         scenario::Workload::Counter(keys) => (Workload::Counter, keys.keys),
         scenario::Workload::Calendar(calendar) => {
@@ -167,9 +168,6 @@ fn lacks(scenario: &Scenario) -> Vec<String> {
     let moves =
         matches!(&scenario.workload, scenario::Workload::Calendar(calendar) if calendar.move_share > 0.0);
     without(moves, "meetings moved to another slot");
-    // The model's clients would also remove what they have never seen; those of a scenario do not.
-    let removes = matches!(&scenario.workload, scenario::Workload::Set(keys) if keys.delete_share > 0.0);
-    without(removes, "removals from sets");
     without(!scenario.cluster.followers.is_empty(), "followers");
     lacks
 }
