@@ -230,3 +230,39 @@ fn events_in_words(schedule: &Schedule) -> String {
 fn seconds(us: u64) -> String {
     format!("{}.{:06} s", us / 1_000_000, us % 1_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{runner::Interrupt, sim::Campaign};
+    use quarrel_models::witness::play;
+    use quarrel_workloads::{
+        mark::Mark,
+        scenario::{parse, shipped_text},
+    };
+
+    /// What is found is told in a few steps that every arena plays, and each file of it is read again.
+    #[test]
+    fn a_finding_is_made_small_and_told_as_a_witness_that_plays() {
+        let name = "lww-skew";
+        let scenario = parse(name, shipped_text(name).unwrap(), &Mark::ALL.map(Mark::name)).unwrap();
+        let campaign = Campaign::of(&scenario.quicken(), 3);
+        let tally = campaign.run(&Interrupt::new(), |_| {}).unwrap();
+        assert!(tally.findings.iter().any(|found| found.kind == "causal-inversion"));
+        for finding in &tally.findings {
+            let shrunk = shrink(&campaign.trial, finding, None).unwrap();
+            assert!(shrunk.minimal && shrunk.events <= 10 && shrunk.events < shrunk.events_before);
+            let witness = shrunk.witness.as_ref().unwrap_or_else(|why| panic!("{}: {why}", finding.kind));
+            let read: Witness =
+                serde_json::from_str(&lay_out(&serde_json::to_string(witness).unwrap())).unwrap();
+            play(&read).unwrap();
+            let fates = &read.end.as_ref().unwrap().fates;
+            assert!(fates.values().any(|end| end.fate.name() == finding.kind), "{}", finding.kind);
+            assert!(shrunk.story().contains(finding.kind), "{}", shrunk.story());
+            let file: ScheduleFile = serde_json::from_str(&shrunk.json().unwrap()).unwrap();
+            assert_eq!(file, shrunk.file);
+            let (tally, _) = run_again(&campaign.trial, &file).unwrap();
+            assert!(tally.findings.iter().any(|found| found.kind == finding.kind));
+        }
+    }
+}

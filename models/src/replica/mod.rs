@@ -123,10 +123,10 @@ impl Config {
     }
 
     /// Puts a version into a cell, as the strategy does.
-    fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome {
+    fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site, me: ReplicaId) -> Outcome {
         match self.mutant() {
             None => self.strategy.install(cell, incoming, site),
-            Some(mutant) => mutant::install(mutant, &self.strategy, cell, incoming, site),
+            Some(mutant) => mutant::install(mutant, &self.strategy, cell, incoming, site, me),
         }
     }
 }
@@ -263,6 +263,11 @@ impl Replica {
         hasher.finish()
     }
 
+    /// Whether what it sends waits until what it persists is durable: always, but for a planted defect.
+    pub(crate) fn persists_first(&self) -> bool {
+        !self.config.suffers(Mutant::AckBeforePersist)
+    }
+
     fn tick(&mut self, now: Now, out: &mut Outputs) {
         self.retransmit(now, out);
         self.tick_homes(now, out);
@@ -383,7 +388,10 @@ impl Replica {
         let updates = self.updates_with_one_more(cell);
         let knew = self.applied.clone();
         let dot = self.next_dot(out);
-        let stamp = self.clock.stamp(now);
+        let mut stamp = self.clock.stamp(now);
+        if self.config.suffers(Mutant::PoisonedStamp) && dot.position % 3 == 2 {
+            stamp.time_us = stamp.time_us.saturating_add(mutant::POISON_US);
+        }
         let version = Version { write, dot, stamp, context, value, updates };
         let entry = Entry { key: request.key.clone(), version, before, removes, update };
         self.apply(Arc::new(entry), Site::Local, Some(out));
@@ -437,8 +445,17 @@ impl Replica {
         let counted = site == Site::Remote && strategy.counts_effects() && self.seen.contains(write);
         self.seen.insert(write, Remembered { dot, stamp, knew: entry.version.context.clone() });
         let incoming = Incoming::of(&entry, counted);
+        let later = if self.config.suffers(Mutant::WinnerPerTable) && site == Site::Remote {
+            let held = self.store.values().flat_map(|cell| &cell.versions);
+            held.filter(|held| held.stamp > stamp).map(|held| held.write).next()
+        } else {
+            None
+        };
         let cell = self.store.entry(entry.key.clone()).or_default();
-        let outcome = self.config.install(cell, incoming, site);
+        let outcome = match later {
+            Some(later) => Outcome::against(Decision::Discarded, later, false),
+            None => self.config.install(cell, incoming, site, self.me),
+        };
         let refused = cell.refused.clone();
         if cell.versions.is_empty() {
             self.store.remove(&entry.key);
@@ -508,12 +525,18 @@ impl Replica {
             self.peer_has(now, from, origin, last.version.dot.position);
         }
         let mut news = false;
+        let mut conflict = false;
         for entry in entries {
-            if self.mistakes(origin, &entry) {
+            if self.mistakes(origin, &entry) || self.is_dropped(conflict, &entry) {
                 continue;
             }
             if entry.version.dot.origin == origin && entry.version.dot.position > self.received(origin) {
+                let arrived = self.config.suffers(Mutant::OriginFilterMissing).then(|| Arc::clone(&entry));
                 news |= self.take_in(from, entry, out);
+                if let Some(arrived) = arrived {
+                    self.take_for_own(&arrived, out);
+                }
+                conflict |= self.config.suffers(Mutant::BatchDropped) && mutant::met_conflict(out);
             }
         }
         if news {
@@ -533,9 +556,31 @@ impl Replica {
         let again = position <= self.applied.get(origin);
         if again && self.config.suffers(Mutant::PositionIgnored) {
             let cell = self.store.entry(entry.key.clone()).or_default();
-            self.config.install(cell, Incoming::of(entry, false), Site::Remote);
+            self.config.install(cell, Incoming::of(entry, false), Site::Remote, self.me);
         }
         false
+    }
+
+    /// Whether a planted defect drops an entry because one before it in its message met a conflict.
+    fn is_dropped(&mut self, conflict: bool, entry: &Entry) -> bool {
+        let Dot { origin, position } = entry.version.dot;
+        let dropped = conflict && position > self.applied.get(origin);
+        if dropped {
+            self.applied.advance(origin, position);
+        }
+        dropped
+    }
+
+    /// A planted defect: what came from elsewhere enters this leader's own log as well.
+    fn take_for_own(&mut self, entry: &Entry, out: &mut Outputs) {
+        // Round one way only: both ways the copies would double with each round.
+        let next = (entry.version.dot.origin.index() + 1) % self.config.graph.leader_count();
+        if self.me.index() != next {
+            return;
+        }
+        let dot = self.next_dot(out);
+        let own = Entry { version: Version { dot, ..entry.version.clone() }, ..entry.clone() };
+        self.apply(Arc::new(own), Site::Local, Some(out));
     }
 
     /// Serves the requests whose tokens are now covered.

@@ -131,7 +131,8 @@ impl Node {
                 if self.synced_us <= now_us {
                     self.disk.durable = self.disk.records.len();
                 }
-                (self.synced_us.max(now_us), None)
+                let waits = self.replica.as_ref().is_none_or(Replica::persists_first);
+                (if waits { self.synced_us.max(now_us) } else { now_us }, None)
             }
             Durability::Lazy { flush_us } => {
                 let plans = written && !core::mem::replace(&mut self.syncs, true);
