@@ -2,6 +2,7 @@
 
 mod browse;
 mod check;
+mod ci;
 mod completions;
 mod doctor;
 mod latency;
@@ -52,6 +53,7 @@ enum Verb {
     Run(Box<run::Arguments>),
     Model(Box<model::Arguments>),
     Latency(Box<latency::Arguments>),
+    Ci(ci::Arguments),
     Check(check::Arguments),
     Report(report::Arguments),
     Runs(runs::Arguments),
@@ -88,6 +90,10 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
         }
         Verb::Model(arguments) => model::model(&arguments, world),
         Verb::Latency(arguments) => latency::latency(&arguments, world),
+        Verb::Ci(arguments) => {
+            warn_of_unknown_variables(world)?;
+            ci::ci(&arguments, world)
+        }
         Verb::Check(arguments) => check::check(&arguments, world),
         Verb::Report(arguments) => report::report(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),

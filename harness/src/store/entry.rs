@@ -54,7 +54,7 @@ impl Entry {
         };
         let record = read_json(&path.join("run.json"));
         let model = read_json(&path.join("run.json"))
-            .filter(|model: &ModelRecord| ["model", "latency"].contains(&model.arena.as_str()));
+            .filter(|model: &ModelRecord| ["model", "latency", "ci"].contains(&model.arena.as_str()));
         Self { scenario: text(path.parent()), name, path: path.to_path_buf(), status, record, model, verdict }
     }
 

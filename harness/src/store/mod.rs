@@ -90,7 +90,7 @@ pub struct RunRecord {
 pub struct ModelRecord {
     /// [`FORMAT_VERSION`].
     pub v: u32,
-    /// `model` or `latency`.
+    /// `model`, `latency` or `ci`.
     pub arena: String,
     /// The scenario as it was resolved.
     pub scenario: quarrel_workloads::scenario::Scenario,
