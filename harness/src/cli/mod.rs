@@ -32,6 +32,7 @@ Examples:
   quarrel model lww-skew             every interleaving of it, in small
   quarrel latency --link-delay 20ms  ring, star and all-to-all compared
   quarrel check latest               judge the last run again
+  quarrel ci --budget 5m             model and live runs, for a pipeline
   quarrel scenarios list             what can be run without writing a file
 
 Exit codes:
@@ -80,6 +81,14 @@ pub fn main(words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) ->
             failure.exit
         }
     }
+}
+
+/// Whether a command line, its first word being the program's name, is one that is understood.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn understood(words: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    Cli::try_parse_from(words).map(drop).map_err(|error| error.to_string())
 }
 
 fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
