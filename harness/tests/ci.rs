@@ -1,7 +1,5 @@
 //! `quarrel ci` on real processes: what fits is run, what does not is unknown and named, and a baseline is held.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use serde_json::Value;
 use std::{
     fs,
