@@ -3,6 +3,9 @@
 //! Six little-endian 64-bit words: a counter, offset, base, drift, frozen time (nanoseconds; see
 //! [`ClockSetting`]), and a seal over these five. It is read at each use of the wall clock, so that a change shows at
 //! the next read; a read that meets a write half-way, wherever that is, finds a broken seal and tries again.
+//!
+//! A seventh word counts the foreign processes that have mapped the file ([`preload`](crate::preload)); an eighth is
+//! spare.
 
 use quarrel_models::clock::{ClockSetting, Now};
 use rustix::time::{ClockId, clock_gettime};
@@ -14,6 +17,7 @@ use std::{
 };
 
 const BYTES: usize = 48;
+const FILE_BYTES: u64 = 64;
 /// A writer needs a microsecond; a file that never settles is broken.
 const MAX_ATTEMPTS: u32 = 10_000;
 
@@ -31,7 +35,8 @@ impl ClockWriter {
     /// # Errors
     /// If the file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).truncate(true).write(true).open(path)?;
+        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(path)?;
+        file.set_len(FILE_BYTES)?;
         let mut writer = Self { file, count: 0, setting: ClockSetting::default() };
         writer.set(ClockSetting::default())?;
         Ok(writer)
@@ -54,6 +59,16 @@ impl ClockWriter {
         Ok(())
     }
 
+    /// How many foreign processes have mapped the file so far: those that started with the preloaded library.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn readers(&self) -> io::Result<u64> {
+        let mut word = [0; 8];
+        self.file.read_exact_at(&mut word, BYTES as u64)?;
+        Ok(u64::from_ne_bytes(word))
+    }
+
     /// How the clock stands.
     #[must_use]
     pub const fn setting(&self) -> ClockSetting {
@@ -63,7 +78,11 @@ impl ClockWriter {
 
 /// The side that reads.
 #[derive(Debug)]
-pub struct ClockReader(File);
+pub struct ClockReader {
+    file: File,
+    /// Whether no time passes but what is written.
+    stands: bool,
+}
 
 impl ClockReader {
     /// Opens the file.
@@ -71,7 +90,16 @@ impl ClockReader {
     /// # Errors
     /// If the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        File::open(path).map(Self)
+        Ok(Self { file: File::open(path)?, stands: false })
+    }
+
+    /// Opens the file for a node that is stepped: both clocks stand where the file says, the wall clock at
+    /// `frozen_at_ns`, whatever that is, and the monotonic one at `base_monotonic_ns`.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open_stepped(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)?, stands: true })
     }
 
     /// The time as this node sees it.
@@ -79,15 +107,20 @@ impl ClockReader {
     /// # Errors
     /// If the file cannot be read or never settles.
     pub fn now(&self) -> io::Result<Now> {
-        let monotonic_ns = monotonic_ns();
-        let wall_ns = self.setting()?.wall_ns(real_ns(), monotonic_ns);
+        let setting = self.setting()?;
+        let (monotonic_ns, wall_ns) = if self.stands {
+            (setting.base_monotonic_ns, setting.frozen_at_ns)
+        } else {
+            let monotonic_ns = monotonic_ns();
+            (monotonic_ns, setting.wall_ns(real_ns(), monotonic_ns))
+        };
         Ok(Now { wall_us: wall_ns.div_euclid(1000), monotonic_us: monotonic_ns.unsigned_abs() / 1000 })
     }
 
     fn setting(&self) -> io::Result<ClockSetting> {
         let mut bytes = [0; BYTES];
         for _ in 0..MAX_ATTEMPTS {
-            self.0.read_exact_at(&mut bytes, 0)?;
+            self.file.read_exact_at(&mut bytes, 0)?;
             let mut words = [0; 6];
             for (word, slot) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
                 *word = i64::from_le_bytes(*slot);
@@ -143,6 +176,19 @@ mod tests {
         assert!(ahead.monotonic_us - right.monotonic_us < 3_600_000_000);
         writer.set(ClockSetting { frozen_at_ns: 5_000, ..ClockSetting::default() }).unwrap();
         assert_eq!(reader.now().unwrap().wall_us, 5);
+    }
+
+    #[test]
+    fn the_clocks_of_a_stepped_node_stand_where_they_were_put() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("A.clock");
+        let mut writer = ClockWriter::create(&path).unwrap();
+        let reader = ClockReader::open_stepped(&path).unwrap();
+        for (wall_us, monotonic_us) in [(0, 1_000_000), (-5, 1_001_000)] {
+            let now = Now { wall_us, monotonic_us };
+            writer.set(ClockSetting::standing(now)).unwrap();
+            assert_eq!([reader.now().unwrap(), reader.now().unwrap()], [now; 2]);
+        }
     }
 
     #[test]

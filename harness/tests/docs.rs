@@ -113,3 +113,10 @@ fn a_snippet_that_is_wrong_is_noticed() {
     assert!(misshapen("a: |\n  just words\nb: c\n").is_none());
     assert!(quarrel::cli::understood(["quarrel", "ci", "--bugdet", "5m"].map(Into::into)).is_err());
 }
+
+/// It is played word for word in `cmd/replay.trycmd`, by the core and on real processes.
+#[test]
+fn the_witness_of_the_page_is_the_one_that_is_played_on_real_processes() {
+    let page = include_str!("../docs/witness.md");
+    assert_eq!(words(block(page, "json")), words(include_str!("cmd/replay.in/by-hand.json")));
+}

@@ -104,6 +104,6 @@ fn matrix() {
     eprintln!("{total} states, at most {largest} a cell, in {seconds:.1} s on {threads} threads");
     if std::env::var_os("UPDATE").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/matrix.txt");
-        fs::write(path, lines::HEADER.to_owned() + &table).unwrap();
+        fs::write(path, lines::HEADER.to_owned() + table.as_str()).unwrap();
     }
 }

@@ -107,6 +107,14 @@ pub struct ClockSetting {
 }
 
 impl ClockSetting {
+    /// Both clocks stand at this instant, where no time passes but what is said.
+    #[must_use]
+    pub const fn standing(now: Now) -> Self {
+        let monotonic_ns = now.monotonic_us.saturating_mul(1000).cast_signed();
+        let frozen_at_ns = now.wall_us.saturating_mul(1000);
+        Self { offset_ns: 0, base_monotonic_ns: monotonic_ns, drift_ppb: 0, frozen_at_ns }
+    }
+
     /// The wall clock in nanoseconds, given the real one and the monotonic one.
     #[must_use]
     pub const fn wall_ns(&self, real_ns: i64, monotonic_ns: i64) -> i64 {

@@ -112,7 +112,8 @@ pub enum Knowledge {
     None,
     /// Its session had written or read the other one, but the leader that took it had not applied that.
     Session,
-    /// The leader that took it had applied the other one.
+    /// The leader that took it had applied the other one, or executed it on a version that was made in the knowledge
+    /// of the other one.
     Leader,
 }
 

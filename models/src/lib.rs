@@ -5,11 +5,12 @@
 //! out what comes back; none of them decides anything about data.
 //!
 //! What may not enter this crate: clocks, randomness, the environment, I/O, hash maps, floating point. Time is an
-//! argument. The crate is `no_std` with `alloc`; only [`check`], behind the feature of that name, uses `std`.
+//! argument. The crate is `no_std` with `alloc`; only [`check`] and
+//! [`handler::rhai`], behind the features `check` and `script`, use `std`.
 #![no_std]
 
 extern crate alloc;
-#[cfg(feature = "check")]
+#[cfg(any(feature = "check", feature = "script"))]
 extern crate std;
 
 #[cfg(feature = "check")]

@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Stamp,
+    handler::Refused,
     id::{Dot, LinkId, LogPosition, ReplicaId, WriteId},
     operation::{ExecuteError, Operation},
     strategy::{Decision, Site},
@@ -394,6 +395,16 @@ pub enum TraceEvent {
         write: WriteId,
         /// Where it entered the cluster.
         dot: Dot,
+    },
+    /// A handler made nothing of a conflict: the versions stand side by side until somebody resolves them. The feed of
+    /// these lines is what an operator looks into.
+    Unresolved {
+        /// The record.
+        key: Key,
+        /// The version that was applied when that came about.
+        dot: Dot,
+        /// Why.
+        refused: Box<Refused>,
     },
     /// The conflict metadata of the versions held were forgotten.
     Forgot {

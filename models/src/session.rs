@@ -5,7 +5,7 @@
 //! by itself for any other reason. A system under test supplies only the transport.
 
 use crate::{
-    handler::Handler,
+    handler::{Conflict, Handler, Refused, Resolution as Said, side_by_side},
     id::{ClientId, Dot, WriteId},
     message::{Parents, ReadView, Refusal, Reply, Request, Written},
     operation::{ExecuteError, KeyedOperation, Operation},
@@ -40,6 +40,13 @@ pub enum SessionOutput {
     Send(Request),
     /// The session resolved siblings and wrote the result back.
     Resolved(Resolution),
+    /// The handler refused: the siblings of this record stay as they are.
+    Unresolved {
+        /// The record.
+        key: Key,
+        /// Why.
+        refused: Refused,
+    },
     /// The operation has ended.
     Done(Outcome),
 }
@@ -275,7 +282,15 @@ impl Session {
             let value = if view.resolved { view.value } else { all_values(&view.versions) };
             return self.done(Outcome::Read { value, versions, applied: view.applied });
         };
-        let value = handler.merge(&view.versions);
+        let value = match resolve(handler, &request.key, &view) {
+            Ok(value) => value,
+            Err(refused) => {
+                let value = all_values(&view.versions);
+                let mut outputs = self.done(Outcome::Read { value, versions, applied: view.applied });
+                outputs.insert(0, SessionOutput::Unresolved { key: request.key, refused });
+                return outputs;
+            }
+        };
         let write = self.allot();
         let operation = value.clone().map_or(Operation::Delete, Operation::Put);
         let request = Request {
@@ -315,8 +330,18 @@ impl Session {
         view: &ReadView,
     ) -> SessionOutputs {
         let value = match (view.resolved, self.handler) {
-            (false, Some(handler)) => handler.merge(&view.versions),
-            _ => view.value.clone(),
+            (false, Some(handler)) => resolve(handler, &read.key, view),
+            _ => Ok(view.value.clone()),
+        };
+        let value = match value {
+            Ok(value) => value,
+            // A write of the whole record replaces the siblings, whatever they are.
+            Err(_) if !operation.accumulates() => None,
+            Err(refused) => {
+                let mut outputs = self.done(Outcome::Failed(Refusal::Siblings));
+                outputs.insert(0, SessionOutput::Unresolved { key: read.key, refused });
+                return outputs;
+            }
         };
         let result: Result<Option<Value>, ExecuteError> = operation.execute(value.as_ref());
         match result {
@@ -358,6 +383,13 @@ impl Session {
 
 /// Siblings that nobody resolves are shown as the set of their values, even if only one of them has a value.
 fn all_values(siblings: &[Version]) -> Option<Value> {
-    let values = siblings.iter().filter_map(|version| version.value.clone());
-    Some(Value::Set(values.collect()))
+    Some(side_by_side(siblings))
+}
+
+fn resolve(handler: Handler, key: &Key, view: &ReadView) -> Result<Option<Value>, Refused> {
+    match handler.resolve(&Conflict { key, versions: &view.versions, past: None }) {
+        Said::Value(value) => Ok(Some(value)),
+        Said::Delete => Ok(None),
+        Said::Refused(refused) => Err(refused),
+    }
 }

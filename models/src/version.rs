@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Stamp,
+    handler::{Past, Refused},
     id::{Dot, LogPosition, MAX_REPLICAS, ReplicaId, WriteId},
     tags::Tags,
     value::Value,
@@ -98,12 +99,18 @@ impl<'de> Deserialize<'de> for VersionVector {
     }
 }
 
+impl Extend<Dot> for VersionVector {
+    fn extend<I: IntoIterator<Item = Dot>>(&mut self, dots: I) {
+        for dot in dots {
+            self.advance(dot.origin, dot.position);
+        }
+    }
+}
+
 impl FromIterator<Dot> for VersionVector {
     fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
         let mut vector = Self::new();
-        for dot in dots {
-            vector.advance(dot.origin, dot.position);
-        }
+        vector.extend(dots);
         vector
     }
 }
@@ -181,13 +188,19 @@ pub struct Cell {
     pub merged: Option<Option<Value>>,
     /// The additions to the record, if it is an observed-remove set.
     pub tags: Option<Box<Tags>>,
+    /// The versions that were replaced, where a handler asks for what versions were made from.
+    #[serde(default)]
+    pub past: Option<Box<Past>>,
+    /// Why no one value stands for the versions, if a handler refused.
+    #[serde(default)]
+    pub refused: Option<Box<Refused>>,
 }
 
 impl Cell {
     /// A cell of one version.
     #[must_use]
     pub fn of(version: Version) -> Self {
-        Self { versions: SmallVec::from_iter([version]), merged: None, tags: None }
+        Self { versions: SmallVec::from_iter([version]), ..Self::default() }
     }
 
     /// The one value to show: the merged one, else that of the first version. Siblings have no one value: see

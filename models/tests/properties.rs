@@ -273,6 +273,12 @@ impl Run {
                 4..7 => Operation::Remove(number.into()),
                 _ => Operation::Delete,
             },
+            Handler::Cart => match choice % 8 {
+                0..5 => Operation::Insert(self.unique.into()),
+                5..7 => Operation::Remove(number.into()),
+                _ => Operation::Delete,
+            },
+            Handler::Bank | Handler::Script(_) => Operation::Add(number),
             Handler::Union => Operation::Insert(self.unique.into()),
             Handler::Append if rarely => Operation::Delete,
             Handler::Append => Operation::Append(self.unique.into()),

@@ -344,6 +344,7 @@ fn describe_trace(trace: &TraceEvent) -> String {
         TraceEvent::Stalled { key, write, dot } => {
             format!("stalls {} before {write}: {key} is missing", dot.origin)
         }
+        TraceEvent::Unresolved { key, refused, .. } => format!("leaves {key} unresolved: {refused}"),
         TraceEvent::Forgot { records } => format!("forgets metadata, records: {records}"),
     }
 }

@@ -45,6 +45,7 @@ fn after<'a>(rule: &Rule, versions: impl IntoIterator<Item = &'a Version>) -> Ce
     let mut cell = Cell::default();
     for version in versions {
         let incoming = Incoming {
+            key: "k".into(),
             version: version.clone(),
             before: None,
             removes: Vec::new(),
@@ -222,7 +223,8 @@ fn an_update_of_a_missing_row_is_skipped_and_an_insertion_is_not() {
     let rule = Rule::Arrival(Arrival { rows });
     let install = |update, site| {
         let version = version(0, 2, 1, 0, &[]);
-        let incoming = Incoming { version, before: None, removes: Vec::new(), update, counted: false };
+        let key = "k".into();
+        let incoming = Incoming { key, version, before: None, removes: Vec::new(), update, counted: false };
         rule.install(&mut Cell::default(), incoming, site).decision
     };
     assert_eq!(install(true, Site::Remote), Decision::Skipped);

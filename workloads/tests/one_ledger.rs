@@ -4,12 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use quarrel_models::{
-    check::{Action, Faults, Issued, IssuedState, Phase, Scope, State, Workload, World, fates},
+    check::{Action, Errand, Faults, Issued, IssuedState, Phase, Scope, State, Workload, World, fates},
     clock::ClockKind,
     fate::Fate,
     fault::Fault,
     handler::Handler,
-    id::{ClientId, ReplicaId, WriteId},
+    id::{ClientId, LinkId, ReplicaId, WriteId},
     operation::Operation,
     strategy::{
         Arrival, Crdt, DataType, Fallback, FirstWriteWins, HandOver, HomeLeader, LastWriteWins,
@@ -28,6 +28,10 @@ use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     sync::Arc,
 };
+
+const A: ReplicaId = ReplicaId(0);
+const B: ReplicaId = ReplicaId(1);
+const C: ReplicaId = ReplicaId(2);
 
 /// What a run along a path would have recorded.
 struct Recorder<'a> {
@@ -186,9 +190,15 @@ fn agree(world: &World, state: &State, path: &[Action], met: &mut BTreeMap<Fate,
 
 /// Every quiescent state, each by one path.
 fn every_state(scope: Scope, met: &mut BTreeMap<Fate, usize>) {
+    every_state_after(&[], scope, met);
+}
+
+/// Every quiescent state that some actions lead to.
+fn every_state_after(begin: &[Action], scope: Scope, met: &mut BTreeMap<Fate, usize>) {
     let world = World::new(scope).unwrap();
-    let mut known = HashSet::from([world.initial()]);
-    let mut open = VecDeque::from([(world.initial(), Vec::new())]);
+    let begun = begin.iter().fold(world.initial(), |state, &action| world.next(&state, action));
+    let mut known = HashSet::from([begun.clone()]);
+    let mut open = VecDeque::from([(begun, begin.to_vec())]);
     while let Some((state, path)) = open.pop_front() {
         if world.is_quiescent(&state) {
             agree(&world, &state, &path, met);
@@ -309,6 +319,61 @@ fn one_version_wins() {
         fates,
         ["visible", "superseded", "real-time-inversion", "causal-inversion", "session-inversion", "partial"]
     );
+}
+
+/// Where leaders send to each other directly, a version may come before what it was made on: what is made on it then was
+/// made in the knowledge of both. The third client begins before the first is told that its write is done, so that
+/// real time excuses nothing.
+#[test]
+fn what_came_before_what_it_was_made_on() {
+    let [first, third] = [ClientId(0), ClientId(2)];
+    let begin = [
+        Action::Call { client: third },
+        Action::Call { client: first },
+        Action::Arrive { client: first, at: A },
+    ];
+    let mut met = BTreeMap::new();
+    for strategy in [crdt(DataType::MvRegister), lww(), Strategy::Arrival(Arrival::default())] {
+        every_state_after(&begin, Scope { overlap: true, writes: 3, ..mesh(strategy.clone()) }, &mut met);
+        let lost = met.remove(&Fate::ConcurrentDiscard).unwrap_or_default();
+        let keeps_all = strategy == crdt(DataType::MvRegister);
+        assert_eq!(lost == 0, keeps_all, "{strategy} discards {lost}");
+    }
+    let fates: Vec<&str> = met.keys().map(|fate| fate.name()).collect();
+    assert_eq!(fates, ["visible", "superseded", "real-time-inversion", "causal-inversion", "partial"]);
+}
+
+/// The same of elements: what is removed where only what was made on it has come is removed to the remover's knowledge.
+#[test]
+fn what_is_removed_may_be_known_by_what_was_made_on_it() {
+    let [first, second, third] = [ClientId(0), ClientId(1), ClientId(2)];
+    let deliver = |from, to| Action::Deliver { link: LinkId { from, to } };
+    for strategy in [on_write(Handler::Union), lww()] {
+        let scope = of(Workload::Cart, Scope { overlap: true, writes: 3, ..mesh(strategy) });
+        let world = World::new(scope).unwrap();
+        let of = world.write_of(0);
+        let path = [
+            Action::Ask { client: third, errand: Errand::Erase { of } },
+            Action::Call { client: first },
+            Action::Arrive { client: first, at: A },
+            deliver(A, B),
+            Action::Call { client: second },
+            Action::Arrive { client: second, at: B },
+            deliver(B, C),
+            Action::Arrive { client: third, at: C },
+            deliver(C, A),
+            deliver(C, B),
+            deliver(B, A),
+            deliver(A, C),
+        ];
+        let state = path.iter().fold(world.initial(), |state, &action| world.next(&state, action));
+        assert!(world.is_quiescent(&state), "{}", world.describe(&state));
+        let mut met = BTreeMap::new();
+        agree(&world, &state, &path, &mut met);
+        assert_eq!(met.get(&Fate::Superseded), Some(&1), "{met:?}: {}", world.describe(&state));
+        assert_eq!(met.values().sum::<usize>(), 3, "{met:?}");
+        assert!(met.keys().all(|fate| !fate.is_loss()), "{met:?}");
+    }
 }
 
 #[test]

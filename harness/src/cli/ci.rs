@@ -1,4 +1,4 @@
-//! `quarrel ci`: the model, then live runs, within a budget; all that a pipeline needs.
+//! `quarrel ci`: the model, the simulator, then live runs, within a budget; all that a pipeline needs.
 
 use super::{
     World, model,
@@ -11,8 +11,9 @@ use crate::{
     ci::{Baseline, Choice, Known, choose},
     exit::{Exit, Failure},
     progress::Progress,
-    report::{CiReport, Paint, Summary},
+    report::{CiReport, Paint, SimulatedCi, Summary},
     runner::Interrupt,
+    sim::Campaign,
     store::{Entry, FORMAT_VERSION, Host, Keep, ModelRecord, RunFolder, Store, Versions},
 };
 use quarrel_workloads::scenario::{Overrides, Scenario, Span, TOUR};
@@ -31,16 +32,19 @@ Examples:
   quarrel ci lww-hybrid mine.toml --budget 60s --junit junit.xml
   quarrel ci --budget 5m --baseline 20261123T1618
 
-A scenario is checked in the model, then run on real processes, quickly if the
-budget is small, and again with other seeds while there is time. What does not
+A scenario is checked in the model, under many seeds in the simulator, then run
+on real processes, quickly if the budget is small, and again with other seeds
+while there is time. What does not
 fit is unknown, and named. With CI=true what is unknown fails in the reports.";
 
-/// Of the budget, so much is the model's.
-const MODEL_SHARE: u32 = 4;
+/// Of the budget, one part in so many is the model's, and as much the simulator's.
+const SHARE: u32 = 4;
+/// More seeds than fit into any budget.
+const MOST_SIMULATED: u64 = 1 << 40;
 /// Random seeds are short enough to be said aloud.
 const SEEDS: u64 = 1_000_000;
 
-/// Check scenarios in the model and live within a budget: JUnit, step summary, annotations
+/// Check scenarios in the model, simulated and live within a budget: JUnit, step summary, annotations
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -94,7 +98,8 @@ pub(super) fn ci(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, F
     }
     let mut report =
         CiReport { budget: budget.as_secs_f64(), ci: world.surroundings.ci, ..CiReport::default() };
-    in_the_model(arguments, &jobs, budget / MODEL_SHARE, &interrupt, &mut report, world)?;
+    in_the_model(arguments, &jobs, budget / SHARE, &interrupt, &mut report, world)?;
+    in_the_simulator(&jobs, seed, budget / SHARE, &interrupt, &mut report)?;
     let mut exit = live(&mut jobs, seed, began + budget, &store, &interrupt, &mut report, world)?;
     let now = Baseline::of(&report.runs);
     if let Some(baseline) = &baseline {
@@ -190,6 +195,34 @@ fn in_the_model(
     Ok(())
 }
 
+/// Each scenario under as many seeds as there is time for.
+fn in_the_simulator(
+    jobs: &[Job],
+    seed: u64,
+    time: Duration,
+    interrupt: &Interrupt,
+    report: &mut CiReport,
+) -> Result<(), Failure> {
+    let share = time / u32::try_from(jobs.len().max(1)).unwrap_or(u32::MAX);
+    for job in jobs {
+        let name = &job.scenario.name;
+        if interrupt.is_requested() || share < Duration::from_millis(100) {
+            report.left_out.push(format!("{name} simulated: there was no time left for it"));
+            continue;
+        }
+        let seeds = MOST_SIMULATED;
+        let campaign =
+            Campaign { first_seed: seed, budget: Some(share), ..Campaign::of(&job.scenario, seeds) };
+        let tally = campaign.run(interrupt, |_| {}).map_err(|error| {
+            Failure::usage(format!("{name} cannot be simulated: {error}"), "mend the scenario")
+        })?;
+        let word = quoted(&job.source.word);
+        let again = format!("quarrel sim {word} --first-seed {seed} --seeds {}", tally.seeds);
+        report.simulated.push(SimulatedCi { scenario: name.clone(), tally, again });
+    }
+    Ok(())
+}
+
 /// Each scenario once, then again with other seeds while there is room.
 fn live(
     jobs: &mut [Job],
@@ -252,7 +285,8 @@ fn exit_of(report: &CiReport) -> Exit {
         .map(|regression| if regression.is_latency { Exit::Threshold } else { Exit::Violated });
     let left_out = report.left_out.iter().map(|_| Exit::Unknown);
     let model = report.modelled.iter().map(|one| Exit::from(one.outcome.verdict));
-    found.chain(left_out).chain(model).fold(Exit::Success, Exit::merge)
+    let simulated = report.simulated.iter().map(|one| Exit::from(one.tally.verdict));
+    found.chain(left_out).chain(model).chain(simulated).fold(Exit::Success, Exit::merge)
 }
 
 fn again(arguments: &Arguments, seed: u64) -> String {

@@ -380,6 +380,10 @@ fn one(
     ask(arguments, small.questions, world, |answer| answers.push(answer));
     let outcome = model::judge(scenario, &small.lacks, &answers);
     let files = witnesses(&outcome, &answers);
+    let replay = files.first().map(|file| {
+        let path = folder.final_path().join("witness").join(format!("{}.json", file.name));
+        format!("quarrel replay {} --on live", quoted(&path.display().to_string()))
+    });
     let modelled = Modelled {
         scenario: scenario.name.clone(),
         strategy: scenario.strategy.to_string(),
@@ -392,6 +396,7 @@ fn one(
         seconds: began.elapsed().as_secs_f64(),
         results: Some(folder.final_path().display().to_string()),
         again: format!("quarrel model {}{}", quoted(word), flags(arguments)),
+        replay,
     };
     let kept = folder.path().join("witness");
     write_witnesses(&kept, &files).map_err(|error| unwritable(&kept, &error))?;

@@ -149,7 +149,7 @@ fn list(store: &Store, output: Output, world: &mut World<'_>) -> Result<Exit, Fa
     let mut table = Table::new(["run", "scenario", "seed", "started", "verdict"]);
     for entry in catalogue.entries() {
         let seed = entry.record.as_ref().map(|record| record.seed.to_string());
-        let model = || entry.model.as_ref().map(|model| model.arena.clone());
+        let model = || entry.model.as_ref().map(|record| record.arena.clone());
         table.row([
             catalogue.shortest(entry),
             entry.scenario.clone(),
@@ -168,7 +168,7 @@ fn as_json(catalogue: &Catalogue, entry: &Entry) -> Value {
         "shortest": catalogue.shortest(entry),
         "scenario": entry.scenario,
         "seed": entry.record.as_ref().map(|record| record.seed),
-        "arena": entry.model.as_ref().map_or("live", |model| &model.arena),
+        "arena": entry.model.as_ref().map_or("live", |record| record.arena.as_str()),
         "started": entry.started(),
         "status": status(entry.status),
         "verdict": entry.verdict_word(),

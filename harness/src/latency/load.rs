@@ -282,7 +282,7 @@ impl Connection {
                 match output {
                     SessionOutput::Send(next) => request = Some(next),
                     SessionOutput::Done(done) => outcome = Some(done),
-                    SessionOutput::Resolved(_) => {}
+                    SessionOutput::Resolved(_) | SessionOutput::Unresolved { .. } => {}
                 }
             }
             // A session that is not done has something to send.

@@ -11,20 +11,20 @@ pub const MAX_FRAME_BYTES: usize = 64 << 20;
 /// The first frame on a connection, from the side that connects. Repeated until the other side has answered, since a
 /// frame may be lost on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Handshake {
-    pub(super) link: LinkId,
-    pub(super) secret: String,
+pub(crate) struct Handshake {
+    pub(crate) link: LinkId,
+    pub(crate) secret: String,
 }
 
 /// What the connecting side sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Forward {
+pub(crate) enum Forward {
     Handshake(Handshake),
     Message(Message),
 }
 
 /// Appends a frame to `buffer`.
-pub(super) fn encode(value: &impl Serialize, buffer: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) fn encode(value: &impl Serialize, buffer: &mut Vec<u8>) -> io::Result<()> {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; 4]);
     // postcard extends whatever it is given; taking the buffer out and back spares a copy.
@@ -39,19 +39,19 @@ pub(super) fn encode(value: &impl Serialize, buffer: &mut Vec<u8>) -> io::Result
 
 /// Reads frames from a stream, many per system call.
 #[derive(Debug)]
-pub(super) struct FrameReader<R> {
+pub(crate) struct FrameReader<R> {
     stream: R,
     buffer: Vec<u8>,
     start: usize,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
-    pub(super) fn new(stream: R) -> Self {
+    pub(crate) fn new(stream: R) -> Self {
         Self { stream, buffer: Vec::with_capacity(16 << 10), start: 0 }
     }
 
     /// The next frame; `None` if the stream has ended between two frames. Safe to cancel: what was read is kept.
-    pub(super) async fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         loop {
             let pending = &self.buffer[self.start..];
             if let Some((prefix, rest)) = pending.split_first_chunk::<4>() {

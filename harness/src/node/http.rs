@@ -1,6 +1,9 @@
 //! The client API: HTTP and JSON. `harness/docs/http-api.md` describes it for other people's clients.
 
-use super::shell::{Command, StatePage, Status};
+use super::{
+    shell::{Command, StatePage, Status},
+    stepped::{Look, Order},
+};
 use axum::{
     Json, Router,
     extract::{Path, Query, Request as HttpRequest, State, rejection::JsonRejection},
@@ -101,14 +104,17 @@ struct Api {
     secret: Arc<str>,
 }
 
-/// The routes of a node.
-pub(super) fn router(commands: mpsc::Sender<Command>, secret: &str) -> Router {
+/// The routes of a node; those of a stepped one only where it is.
+pub(super) fn router(commands: mpsc::Sender<Command>, secret: &str, stepped: bool) -> Router {
     let api = Api { commands, secret: secret.into() };
-    let control = Router::new()
+    let mut control = Router::new()
         .route("/v1/state", get(state))
         .route("/v1/status", get(status))
-        .route("/v1/shutdown", post(shutdown))
-        .route_layer(middleware::from_fn_with_state(api.clone(), check_secret));
+        .route("/v1/shutdown", post(shutdown));
+    if stepped {
+        control = control.route("/v1/stepped", get(look).post(order));
+    }
+    let control = control.route_layer(middleware::from_fn_with_state(api.clone(), check_secret));
     Router::new().route("/v1/records/{key}", get(read).post(operate)).merge(control).with_state(api)
 }
 
@@ -202,6 +208,20 @@ async fn state(State(api): State<Api>, Query(query): Query<StateParameters>) -> 
 
 async fn status(State(api): State<Api>) -> Response {
     query_shell::<Status>(&api, |reply| Command::Status { reply }).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LookParameters {
+    taken: u64,
+}
+
+async fn look(State(api): State<Api>, Query(query): Query<LookParameters>) -> Response {
+    query_shell::<Look>(&api, |reply| Command::Look { taken: query.taken, reply }).await
+}
+
+async fn order(State(api): State<Api>, Json(order): Json<Order>) -> Response {
+    query_shell::<Look>(&api, |reply| Command::Order { order, reply }).await
 }
 
 async fn shutdown(State(api): State<Api>) -> Response {

@@ -9,21 +9,27 @@ mod log;
 mod peers;
 mod shell;
 mod spec;
+mod stepped;
 
 pub use frame::MAX_FRAME_BYTES;
+pub(crate) use frame::{Forward, FrameReader, Handshake, encode};
 pub use http::{MAX_KEY_BYTES, MAX_PAGE, RecordReply, RecordRequest, SECRET_HEADER};
 pub use log::{LogError, Recovered, WriteAheadLog};
 pub use shell::{StatePage, Status};
 pub use spec::{Listening, NodeSpec};
+pub use stepped::{Look, Order};
 
 use crate::clock_file::ClockReader;
 use anyhow::Context as _;
 use quarrel_models::{
     id::LinkId,
     replica::{Config, Replica},
+    strategy::Strategy,
+    topology::TopologyError,
 };
+use quarrel_workloads::scenario::{Cluster, Durability};
 use rustix::process::Signal;
-use shell::{ApplyLog, Shell};
+use shell::{ApplyLog, Command, Shell};
 use std::{io::Write as _, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 use tokio::{io::AsyncReadExt as _, net::TcpListener, sync::mpsc};
 
@@ -58,7 +64,9 @@ fn die_with_parent() {
 }
 
 async fn serve(spec: NodeSpec) -> anyhow::Result<()> {
-    let clock = ClockReader::open(&spec.clock).context("cannot open the clock file")?;
+    let stepped = spec.stepped.is_some();
+    let clock = if stepped { ClockReader::open_stepped(&spec.clock) } else { ClockReader::open(&spec.clock) };
+    let clock = clock.context("cannot open the clock file")?;
     let apply_log = ApplyLog::open(spec.apply.as_deref()).context("cannot open the apply log")?;
     let (log, recovered) = WriteAheadLog::open(&spec.log, spec.cluster.durability)?;
     if recovered.torn_bytes > 0 {
@@ -67,7 +75,7 @@ async fn serve(spec: NodeSpec) -> anyhow::Result<()> {
             spec.replica, recovered.torn_bytes
         ));
     }
-    let config = Arc::new(config_of(&spec)?);
+    let (config, records) = (Arc::new(config_of(&spec)?), recovered.records.len());
     let replica = Replica::recover(config, spec.replica, recovered.records)?;
     let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let replication = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -79,7 +87,7 @@ async fn serve(spec: NodeSpec) -> anyhow::Result<()> {
         tokio::spawn(peers::keep_connected(link, address, spec.secret.clone(), commands.clone()));
     }
     tokio::spawn(peers::accept(replication, spec.replica, spec.secret.clone(), commands.clone()));
-    let router = http::router(commands, &spec.secret);
+    let router = http::router(commands, &spec.secret, stepped);
     let server = tokio::spawn(async move {
         use axum::serve::ListenerExt as _;
         let http = http.tap_io(|stream| {
@@ -90,7 +98,7 @@ async fn serve(spec: NodeSpec) -> anyhow::Result<()> {
     });
     announce(listening)?;
     tokio::select! {
-        ended = Shell::new(replica, clock, log, apply_log).run(queue) => {
+        ended = work(Shell::new(replica, clock, log, records, apply_log), queue, stepped) => {
             ended.context("the node can no longer keep what it acknowledges")?;
             // Give the answer to the shutdown time to leave.
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -101,14 +109,31 @@ async fn serve(spec: NodeSpec) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn work(shell: Shell, queue: mpsc::Receiver<Command>, stepped: bool) -> std::io::Result<()> {
+    if stepped { shell.run_stepped(queue).await } else { shell.run(queue).await }
+}
+
 /// The core's configuration for a node of this cluster.
-fn config_of(spec: &NodeSpec) -> anyhow::Result<Config> {
-    let token_wait_us = u64::try_from(spec.cluster.token_wait.duration().as_micros())?;
+fn config_of(spec: &NodeSpec) -> Result<Config, TopologyError> {
+    match &spec.stepped {
+        Some(cluster) => cluster.config(),
+        None => live_config(&spec.cluster, &spec.strategy),
+    }
+}
+
+/// The core's configuration for a node of a live run.
+///
+/// # Errors
+/// If the cluster cannot deliver.
+pub(crate) fn live_config(cluster: &Cluster, strategy: &Strategy) -> Result<Config, TopologyError> {
+    let token_wait_us = u64::try_from(cluster.token_wait.duration().as_micros()).unwrap_or(u64::MAX);
+    // Whether acknowledged writes may be lost when the process is killed.
+    let may_lose_its_tail = matches!(cluster.durability, Durability::None);
     Ok(Config {
         token_wait_us,
         home_wait_us: token_wait_us,
-        reserve: if spec.may_lose_its_tail() { RESERVE } else { 0 },
-        ..Config::new(spec.graph()?, spec.strategy.clone())
+        reserve: if may_lose_its_tail { RESERVE } else { 0 },
+        ..Config::new(cluster.graph()?, strategy.clone())
     })
 }
 

@@ -1,7 +1,10 @@
 //! The one task that owns the replica: it takes commands in batches, steps the core, makes records durable, and only
 //! then lets replies and messages out.
 
-use super::log::WriteAheadLog;
+use super::{
+    log::WriteAheadLog,
+    stepped::{Look, Looker, Order},
+};
 use crate::clock_file::ClockReader;
 use quarrel_models::{
     id::{LinkId, ReplicaId},
@@ -49,6 +52,10 @@ pub(super) enum Command {
     State { after: Option<Key>, limit: usize, reply: oneshot::Sender<StatePage> },
     /// How far the replica is.
     Status { reply: oneshot::Sender<Status> },
+    /// Do something, as a stepped node is told to; the answer says how far it is then.
+    Order { order: Order, reply: oneshot::Sender<Look> },
+    /// Say how far the stepped node is once it has taken so many inputs.
+    Look { taken: u64, reply: oneshot::Sender<Look> },
     /// Hand everything to the operating system and end.
     Shutdown { reply: oneshot::Sender<()> },
 }
@@ -78,7 +85,8 @@ pub struct Status {
 /// The version of the apply log's format.
 const APPLY_FORMAT_VERSION: u32 = 1;
 
-/// The apply log: a header line, then what the replica did, one JSON object per line.
+/// The apply log: a header line, then what the replica did, one JSON object per line; and where each life of the node
+/// begins and ends, how many records its write-ahead log has then, and what it is.
 #[derive(Debug)]
 pub(super) struct ApplyLog {
     file: Option<BufWriter<File>>,
@@ -114,17 +122,38 @@ impl ApplyLog {
         file.write_all(&self.line[1..])
     }
 
+    /// Says where a life begins or ends.
+    fn mark(&mut self, now: quarrel_models::clock::Now, event: &str, standing: Standing) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let (Standing { records, digest }, quarrel_models::clock::Now { wall_us, monotonic_us }) =
+            (standing, now);
+        writeln!(
+            file,
+            r#"{{"monotonic_us":{monotonic_us},"wall_us":{wall_us},"event":"{event}","records":{records},"digest":"{digest:016x}"}}"#
+        )?;
+        file.flush()
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.file.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
+/// Where a replica stands: the records of its write-ahead log, and what clients can see.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    records: u64,
+    digest: u64,
+}
+
 /// The replica and its surroundings.
 #[derive(Debug)]
 pub(super) struct Shell {
-    replica: Replica,
+    pub(super) replica: Replica,
     clock: ClockReader,
     log: WriteAheadLog,
+    /// The records in the log.
+    records: u64,
     apply_log: ApplyLog,
     outputs: Outputs,
     next_request: u64,
@@ -137,14 +166,27 @@ pub(super) struct Shell {
     sent_to_peers: Instant,
     /// When what need not be durable was last handed on.
     flushed: Instant,
+    /// The inputs that a stepped node has taken.
+    pub(super) taken: u64,
+    /// The messages handed to connections.
+    pub(super) sent: u64,
+    /// Who waits for a stepped node.
+    pub(super) lookers: Vec<Looker>,
 }
 
 impl Shell {
-    pub(super) fn new(replica: Replica, clock: ClockReader, log: WriteAheadLog, apply_log: ApplyLog) -> Self {
+    pub(super) fn new(
+        replica: Replica,
+        clock: ClockReader,
+        log: WriteAheadLog,
+        records: usize,
+        apply_log: ApplyLog,
+    ) -> Self {
         Self {
             replica,
             clock,
             log,
+            records: records as u64,
             apply_log,
             outputs: Vec::new(),
             // Handles of an earlier life of this node must not be mistaken for those of this one.
@@ -155,6 +197,9 @@ impl Shell {
             back: BTreeMap::new(),
             sent_to_peers: Instant::now(),
             flushed: Instant::now(),
+            taken: 0,
+            sent: 0,
+            lookers: Vec::new(),
         }
     }
 
@@ -163,6 +208,7 @@ impl Shell {
     /// # Errors
     /// If the log, the apply log or the clock file fails: then nothing may be acknowledged any more.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> io::Result<()> {
+        self.mark("started")?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
@@ -188,21 +234,27 @@ impl Shell {
                 self.step(Input::Flush)?;
             }
             self.carry_out()?;
-            if let Some(reply) = self.answer_queries() {
-                self.close()?;
-                // The asker may be gone; the node ends all the same.
-                let _ = reply.send(());
+            if self.end_if_asked()? {
                 return Ok(());
             }
         }
     }
 
-    fn step(&mut self, input: Input) -> io::Result<()> {
+    /// Answers what was asked, and closes the logs if that was to end.
+    pub(super) fn end_if_asked(&mut self) -> io::Result<bool> {
+        let Some(reply) = self.answer_queries() else { return Ok(false) };
+        self.close()?;
+        // The asker may be gone; the node ends all the same.
+        let _ = reply.send(());
+        Ok(true)
+    }
+
+    pub(super) fn step(&mut self, input: Input) -> io::Result<()> {
         self.replica.step(self.clock.now()?, input, &mut self.outputs);
         Ok(())
     }
 
-    fn command(&mut self, command: Command) -> io::Result<()> {
+    pub(super) fn command(&mut self, command: Command) -> io::Result<()> {
         match command {
             Command::Request { request, reply } => {
                 self.next_request += 1;
@@ -223,6 +275,14 @@ impl Shell {
                 self.forward.remove(&to);
                 self.step(Input::Disconnected { to })
             }
+            Command::Order { order, reply } => {
+                self.lookers.push((self.taken, reply));
+                self.step(order.into())
+            }
+            Command::Look { taken, reply } => {
+                self.lookers.push((taken, reply));
+                Ok(())
+            }
             query @ (Command::State { .. } | Command::Status { .. } | Command::Shutdown { .. }) => {
                 self.queries.push(query);
                 Ok(())
@@ -231,12 +291,15 @@ impl Shell {
     }
 
     /// Makes the records of all outputs durable, then does what the outputs say.
-    fn carry_out(&mut self) -> io::Result<()> {
+    pub(super) fn carry_out(&mut self) -> io::Result<()> {
         let mut outputs = std::mem::take(&mut self.outputs);
         let now = self.clock.now()?;
         for output in &outputs {
             match output {
-                Output::Persist(record) => self.log.append(record)?,
+                Output::Persist(record) => {
+                    self.log.append(record)?;
+                    self.records += 1;
+                }
                 Output::Trace(event) => self.apply_log.write(now, event)?,
                 Output::Reply { .. } | Output::Send { .. } => {}
             }
@@ -257,7 +320,8 @@ impl Shell {
                         self.back.get(&link.from)
                     };
                     // A full queue or a closed connection loses the message, as a network may.
-                    let _ = connection.map(|connection| connection.try_send(message));
+                    let sent = connection.is_some_and(|connection| connection.try_send(message).is_ok());
+                    self.sent += u64::from(sent);
                 }
                 Output::Persist(_) | Output::Trace(_) => {}
             }
@@ -296,9 +360,15 @@ impl Shell {
         None
     }
 
-    fn close(&mut self) -> io::Result<()> {
+    /// Notes in the apply log where a life begins or ends.
+    fn mark(&mut self, event: &str) -> io::Result<()> {
+        let standing = Standing { records: self.records, digest: self.replica.digest() };
+        self.apply_log.mark(self.clock.now()?, event, standing)
+    }
+
+    pub(super) fn close(&mut self) -> io::Result<()> {
         self.log.flush()?;
-        self.apply_log.flush()
+        self.mark("stopped")
     }
 }
 

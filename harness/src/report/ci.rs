@@ -2,21 +2,35 @@
 
 use super::{
     Annotations, Format as _, Junit, Markdown, ModelMarkdown, Modelled, Paint, Report, Summary, VERSION,
+    grouped,
     markdown::{capped, escaped, sign},
     text::indented,
     write_json,
 };
-use crate::ci::Regression;
+use crate::{ci::Regression, sim::Tally};
 use quarrel_workloads::verdict::Verdict;
 use quick_junit::{NonSuccessKind, Report as Junits, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
 use std::io::{self, Write};
+
+/// A scenario in the simulator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimulatedCi {
+    /// The scenario.
+    pub scenario: String,
+    /// What the seeds showed, together.
+    pub tally: Tally,
+    /// The command that shows it again.
+    pub again: String,
+}
 
 /// All that a pipeline was shown.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CiReport {
     /// The scenarios in the model.
     pub modelled: Vec<Modelled>,
+    /// The scenarios in the simulator.
+    pub simulated: Vec<SimulatedCi>,
     /// All live runs.
     pub runs: Vec<Summary>,
     /// What did not fit, and where: a sentence each.
@@ -35,6 +49,26 @@ pub struct CiReport {
     pub again: String,
     /// Whether unknown is a failure.
     pub ci: bool,
+}
+
+impl SimulatedCi {
+    /// What the contract says of each finding, and of the marks and findings that never came; then the whole.
+    fn cases(&self) -> Vec<(String, Verdict, String)> {
+        let tally = &self.tally;
+        let found = tally.findings.iter().map(|of| {
+            let why = format!("{} times, first under seed {}: {}", of.count, of.first_seed, of.evidence);
+            (of.kind.to_owned(), of.verdict, why)
+        });
+        let absent = tally
+            .missing
+            .iter()
+            .map(|kind| ((*kind).to_owned(), Verdict::Unknown, "was not found".to_owned()));
+        let marks = tally.marks.iter().filter(|mark| mark.required && mark.hits == 0);
+        let marks =
+            marks.map(|mark| (format!("mark: {}", mark.name), Verdict::Unknown, "never arose".to_owned()));
+        let why = format!("{} seeds", tally.seeds);
+        found.chain(absent).chain(marks).chain([("contract".to_owned(), tally.verdict, why)]).collect()
+    }
 }
 
 impl CiReport {
@@ -56,10 +90,11 @@ impl CiReport {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let model = self.modelled.iter().map(|one| one.outcome.verdict);
+        let simulated = self.simulated.iter().map(|one| one.tally.verdict);
         let live = self.runs.iter().map(|run| run.verdict);
         let left_out = self.left_out.iter().map(|_| Verdict::Unknown);
         let worse = self.regressions.iter().map(|_| Verdict::Fail);
-        model.chain(live).chain(left_out).chain(worse).fold(Verdict::Pass, Verdict::merge)
+        model.chain(simulated).chain(live).chain(left_out).chain(worse).fold(Verdict::Pass, Verdict::merge)
     }
 
     fn runs_of(&self, scenario: &str) -> usize {
@@ -84,6 +119,18 @@ impl CiReport {
             writeln!(out, "  {}", paint.verdict(verdict, &head))?;
             for reason in one.outcome.reasons.iter().filter(|reason| reason.verdict != Verdict::Pass) {
                 indented(&format!("{}: {}", reason.finding, reason.why), 10, out)?;
+            }
+        }
+        for one in &self.simulated {
+            let (verdict, seeds) = (one.tally.verdict, grouped(one.tally.seeds));
+            let head = format!("{:<7} sim    {}", verdict.to_string(), one.scenario);
+            writeln!(out, "  {}  {seeds} seeds", paint.verdict(verdict, &head))?;
+            for (name, _, why) in one.cases().into_iter().filter(|(_, verdict, _)| *verdict != Verdict::Pass)
+            {
+                indented(&format!("{name}: {why}"), 10, out)?;
+            }
+            if verdict != Verdict::Pass {
+                writeln!(out, "          again  {}", one.again)?;
             }
         }
         for run in self.representatives() {
@@ -121,10 +168,16 @@ impl CiReport {
             json!({ "scenario": one.scenario, "verdict": one.outcome.verdict, "reasons": one.outcome.reasons,
                     "results": one.results, "again": one.again })
         };
+        let simulated = |one: &SimulatedCi| {
+            json!({ "scenario": one.scenario, "verdict": one.tally.verdict, "seeds": one.tally.seeds,
+                    "findings": one.tally.findings, "missing": one.tally.missing,
+                    "digest": format!("{:016x}", one.tally.digest), "again": one.again })
+        };
         let whole = json!({
             "v": VERSION,
             "verdict": self.verdict(),
             "model": self.modelled.iter().map(model).collect::<Vec<_>>(),
+            "sim": self.simulated.iter().map(simulated).collect::<Vec<_>>(),
             "runs": self.runs,
             "left_out": self.left_out,
             "regressions": self.regressions,
@@ -151,6 +204,10 @@ impl CiReport {
             // A contract that forbids nothing that a model can find is held all the same.
             let whole = ("contract".to_owned(), one.outcome.verdict, String::new());
             junits.add_test_suite(self.suite(&name, cases.chain([whole]), &one.again));
+        }
+        for one in &self.simulated {
+            let name = format!("{} (sim)", one.scenario);
+            junits.add_test_suite(self.suite(&name, one.cases().into_iter(), &one.again));
         }
         for run in self.representatives() {
             junits.add_test_suite(Junit { ci: self.ci }.suite(run));
@@ -222,6 +279,14 @@ impl CiReport {
         }
         writeln!(text)?;
         Markdown.write(&self.live(), &mut text)?;
+        for one in &self.simulated {
+            let (name, seeds) = (escaped(&one.scenario), grouped(one.tally.seeds));
+            writeln!(text, "\n### {} {name}, simulated\n\n- {seeds} seeds", sign(one.tally.verdict))?;
+            for (name, verdict, why) in one.cases() {
+                writeln!(text, "- {} **{}**: {}", sign(verdict), escaped(&name), escaped(&why))?;
+            }
+            writeln!(text, "- again: `{}`", one.again)?;
+        }
         writeln!(text)?;
         ModelMarkdown.scenarios(&self.modelled, &mut text)?;
         out.write_all(capped(String::from_utf8_lossy(&text).into_owned()).as_bytes())

@@ -173,6 +173,8 @@ impl Client {
                 match output {
                     SessionOutput::Send(request) => next = Some(request),
                     SessionOutput::Resolved(resolution) => self.record_resolution(resolution),
+                    // The answer that follows shows the siblings as they are.
+                    SessionOutput::Unresolved { .. } => {}
                     SessionOutput::Done(outcome) => return self.done(&operation, outcome).await,
                 }
             }

@@ -46,7 +46,7 @@ impl Store {
         self.open(&record.scenario.name, &wanted, record, true)
     }
 
-    /// Begins the folder of a scenario in the model, or of a measurement. `latest` will not point to it: it has no history.
+    /// Begins the folder of a scenario in the model or the simulator, or of a measurement. `latest` will not point to it: it has no history.
     ///
     /// # Errors
     /// As [`Store::begin`].

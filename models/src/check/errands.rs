@@ -49,7 +49,9 @@ impl View<'_> {
         let possible = match self.laws.scope.workload {
             Workload::Cart => matches!(issued.state, IssuedState::Open | IssuedState::Acknowledged(_)),
             Workload::Calendar => own && matches!(issued.state, IssuedState::Acknowledged(_)),
-            Workload::Register | Workload::Document | Workload::Set | Workload::Counter => false,
+            Workload::Register | Workload::Document | Workload::Set | Workload::Counter | Workload::Text => {
+                false
+            }
         };
         let taken =
             |(_, other): (usize, &Issued)| other.erases.is_some_and(|erased| usize::from(erased) == slot);

@@ -15,10 +15,11 @@ use super::{
 };
 use crate::{
     fate::{Fate, Knowledge, Relation, fate_of_loser},
+    handler::{Conflict, Resolution, side_by_side},
     id::{Dot, WriteId},
     replica::Replica,
     value::Value,
-    version::Cell,
+    version::{Cell, VersionVector},
 };
 use alloc::{
     borrow::Cow,
@@ -72,7 +73,14 @@ fn has_siblings(cell: &Cell) -> bool {
 pub(super) fn resolved<'a>(view: View<'_>, replica: &'a Replica, key: u8) -> Option<Cow<'a, Value>> {
     let cell = cell(replica, key)?;
     match view.laws.scope.strategy.read_handler() {
-        Some(handler) if has_siblings(cell) => handler.merge(&cell.versions).map(Cow::Owned),
+        Some(handler) if has_siblings(cell) => {
+            let name = crate::value::Key::new_static(KEYS[usize::from(key)]);
+            match handler.resolve(&Conflict { key: &name, versions: &cell.versions, past: None }) {
+                Resolution::Value(value) => Some(Cow::Owned(value)),
+                Resolution::Delete => None,
+                Resolution::Refused(_) => Some(Cow::Owned(side_by_side(&cell.versions))),
+            }
+        }
         _ => cell.value().map(Cow::Borrowed),
     }
 }
@@ -186,17 +194,44 @@ impl<'a> Judge<'a> {
     }
 
     pub(super) fn knowledge(&self, of: usize, other: usize) -> Knowledge {
-        let written = self.issued(of).and_then(Issued::written);
-        let leader = written.zip(self.dot(other)).is_some_and(|(written, dot)| written.knew.covers(dot));
         let same_client = self.0.laws.client_of(of) == self.0.laws.client_of(other);
         let had_read = self.issued(of).is_some_and(|issued| issued.read >> other & 1 == 1);
-        if leader {
+        if self.leader_had(of, other) || self.dot(other).is_some_and(|dot| self.known(of).covers(dot)) {
             Knowledge::Leader
         } else if other < of && same_client || had_read {
             Knowledge::Session
         } else {
             Knowledge::None
         }
+    }
+
+    /// Whether the leader that took the one write had applied the other then.
+    fn leader_had(&self, of: usize, other: usize) -> bool {
+        let written = self.issued(of).and_then(Issued::written);
+        written.zip(self.dot(other)).is_some_and(|(written, dot)| written.knew.covers(dot))
+    }
+
+    /// All that a write was made in the knowledge of: what its leader had applied, and what the versions that it was
+    /// executed on had known, which may have come there before what they were made on themselves. What the
+    /// acknowledgement of a moved write tells holds for one of its copies only, and is not handed on.
+    fn known(&self, slot: usize) -> VersionVector {
+        let (mut known, mut seen) = (VersionVector::new(), 0_u16);
+        let mut open = vec![slot];
+        while let Some(at) = open.pop() {
+            if seen >> at & 1 == 1 {
+                continue;
+            }
+            seen |= 1 << at;
+            if let Some(written) = self.issued(at).and_then(Issued::written) {
+                known.join(&written.knew);
+            }
+            let parents = self.parents(at).into_iter().filter(|&parent| !self.was_moved(parent));
+            for parent in parents {
+                known.extend(self.dot(parent));
+                open.push(parent);
+            }
+        }
+        known
     }
 
     fn relation(&self, loser: usize, winner: usize) -> Relation {
@@ -315,7 +350,7 @@ impl<'a> Judge<'a> {
     }
 
     fn made_on(&self, write: usize, other: usize) -> bool {
-        !self.was_moved(write) && self.knowledge(write, other) == Knowledge::Leader
+        !self.was_moved(write) && self.leader_had(write, other)
     }
 
     /// An effect against the write that went on without it. Where handlers merge, an effect is never beaten by a

@@ -171,6 +171,7 @@ pub fn strategies() -> Vec<(Strategy, Workload)> {
         Strategy::LeaderPriority(LeaderPriority::default()),
         Strategy::LeaderPriority(LeaderPriority { detection: Detection::None, ..LeaderPriority::default() }),
         Strategy::MostUpdates(MostUpdates::default()),
+        crdt(DataType::MvRegister),
     ];
     let sets = [
         Strategy::Lww(lww()),

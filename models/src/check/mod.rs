@@ -8,13 +8,14 @@
 //! of, `tables` all parts and the effects of all local steps, `state` one moment as a row of ids and its canonical form;
 //! `action` what may happen next, `world` what then does happen, `errands` what clients do beyond plain writes, `faults`
 //! what the nemesis does beyond the plain faults; `session` what sessions are promised, `fates` the ledger in small,
-//! `property` what is asked; `search` the way through all states, `met` the fingerprints of those met, `reduce` what may
+//! `property` what is asked; `ends` a way to each end; `search` the way through all states, `met` the fingerprints of those met, `reduce` what may
 //! be left out and when, `symmetry` states that differ in names only, `facade` the face of all that; `opinion` stateright
 //! as a second opinion, `explorer` a world to walk about in; `witness` paths in the form of every arena, `matrix` all
 //! strategies side by side, `mutants` what shows that every property finds something. Time does not pass but with writes,
 //! nothing is random, and no float, hash-map order or wall clock decides anything, except the deadline of a search.
 
 mod action;
+mod ends;
 mod errands;
 mod explorer;
 mod facade;
@@ -39,6 +40,7 @@ mod witness;
 mod world;
 
 pub use action::{Action, Errand};
+pub use ends::{Ends, ends};
 pub use explorer::serve;
 pub use facade::{Bound, Exploration, Limits, Verdict, check, explore, survey};
 pub use fates::fates;

@@ -17,7 +17,7 @@ use alloc::sync::Arc;
 use smallvec::SmallVec;
 
 /// Whether a replica runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// It runs.
     Live,

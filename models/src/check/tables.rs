@@ -444,6 +444,8 @@ impl Tables {
                     resolved = Some(self.resolutions.id(resolution));
                     continue;
                 }
+                // What follows says what the reader gets instead.
+                SessionOutput::Unresolved { .. } => continue,
             };
             assert!(said.replace(more).is_none(), "a session says one thing at a time");
         }

@@ -269,11 +269,11 @@ fn sign(sign: Sign, x: i64, y: i64) -> String {
     let path = |class: &str, d: String| format!("<path class=\"{class}\" d=\"{d}\"/>");
     match sign {
         Sign::Applied => circle("full", 5),
-        Sign::Discarded => circle("hollow", 6) + &path("stroke", cross(x, y, 3)),
+        Sign::Discarded => circle("hollow", 6) + path("stroke", cross(x, y, 3)).as_str(),
         Sign::Merged => path("full", format!("M{x} {}L{} {y}L{x} {}L{} {y}Z", y - 6, x + 6, y + 6, x - 6)),
         Sign::Sibling => circle("hollow", 5),
         Sign::Client => circle("full", 3),
-        Sign::Clock => circle("hollow", 6) + &path("stroke", format!("M{x} {}V{y}H{}", y - 4, x + 3)),
+        Sign::Clock => circle("hollow", 6) + path("stroke", format!("M{x} {}V{y}H{}", y - 4, x + 3)).as_str(),
         Sign::Death => path("stroke", cross(x, y, 6)),
         Sign::Start => path("full", format!("M{} {}L{} {y}L{} {}Z", x - 4, y - 6, x + 6, x - 4, y + 6)),
         Sign::Note => square("hollow", 3),

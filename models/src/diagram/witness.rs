@@ -269,7 +269,7 @@ impl<'a> Painter<'a> {
                 }
             }
             Happening::Ended { client, outcome, .. } => self.ended(*client, outcome),
-            Happening::Unheard { .. } => {}
+            Happening::Unheard { .. } | Happening::Connected { .. } | Happening::Disconnected { .. } => {}
         }
     }
 
@@ -306,6 +306,7 @@ impl<'a> Painter<'a> {
             TraceEvent::Truncated { link, .. } => format!("{link} truncated"),
             TraceEvent::Stalled { write, .. } => format!("waits before {write}"),
             TraceEvent::Collected { write, .. } => format!("{write} forgotten"),
+            TraceEvent::Unresolved { refused, .. } => format!("unresolved: {}", refused.kind.name()),
             TraceEvent::Forgot { records } => format!("{records} forgotten"),
         };
         self.note(at, &label);

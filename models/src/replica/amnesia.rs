@@ -38,6 +38,7 @@ impl Replica {
             self.store.values_mut().filter(|cell| cell.versions.iter().any(|held| !held.is_forgotten()))
         {
             cell.versions.iter_mut().for_each(crate::version::Version::forget);
+            cell.past = None;
             records += 1;
         }
         if let Some(out) = out.filter(|_| records > 0) {

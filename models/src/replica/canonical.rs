@@ -41,6 +41,15 @@ impl Replica {
             }
             cell.merged.hash(hasher);
             cell.tags.hash(hasher);
+            if cell.versions.len() == 1 && cell.merged.is_some() {
+                // A value that was merged in place knows what went into it.
+                cell.versions[0].context.hash(hasher);
+            }
+            if cell.refused.is_some() {
+                cell.versions.hash(hasher);
+            }
+            // What is kept of the past follows from what was applied, unless it was forgotten.
+            cell.past.as_ref().map_or(0, |past| past.len()).hash(hasher);
         }
         self.seen.hash(hasher);
         self.homes.hash(hasher);

@@ -101,6 +101,23 @@ impl Config {
         }
     }
 
+    /// Plants a defect, where this build can: under the feature `mutants`. Whether it could.
+    #[cfg_attr(
+        not(any(test, feature = "mutants")),
+        expect(clippy::missing_const_for_fn, clippy::unused_self, reason = "nothing is left of it here")
+    )]
+    pub fn plant(&mut self, mutant: Option<Mutant>) -> bool {
+        #[cfg(any(test, feature = "mutants"))]
+        {
+            self.mutant = mutant;
+            true
+        }
+        #[cfg(not(any(test, feature = "mutants")))]
+        {
+            mutant.is_none()
+        }
+    }
+
     pub(crate) fn suffers(&self, mutant: Mutant) -> bool {
         self.mutant() == Some(mutant)
     }
@@ -153,6 +170,10 @@ impl Replica {
     pub fn new(config: Arc<Config>, me: ReplicaId) -> Self {
         assert!(me.index() < config.graph.replica_count(), "{me} is not in the cluster");
         assert!(config.batch > 0 && config.window > 0, "a batch or a window of 0 entries sends nothing");
+        let config = match config.strategy.at(me) {
+            Some(strategy) => Arc::new(Config { strategy, ..(*config).clone() }),
+            None => config,
+        };
         let links = config.graph.targets(me).map(OutLink::new).collect();
         Self {
             me,
@@ -418,6 +439,7 @@ impl Replica {
         let incoming = Incoming::of(&entry, counted);
         let cell = self.store.entry(entry.key.clone()).or_default();
         let outcome = self.config.install(cell, incoming, site);
+        let refused = cell.refused.clone();
         if cell.versions.is_empty() {
             self.store.remove(&entry.key);
         }
@@ -441,6 +463,9 @@ impl Replica {
         if let Some(out) = out {
             out.push(Output::Persist(Record::Entry(Arc::clone(&entry))));
             out.push(Output::Trace(event));
+            if let Some(refused) = refused {
+                out.push(Output::Trace(TraceEvent::Unresolved { key: entry.key.clone(), dot, refused }));
+            }
         }
         let (graph, me) = (&self.config.graph, self.me);
         if outcome.decision == Decision::Discarded && self.config.suffers(Mutant::RelayDropsDiscarded) {

@@ -1,6 +1,6 @@
 //! The way back: a replica rebuilt from the records of its write-ahead log.
 
-use super::{Config, Replica, home::Home};
+use super::{Config, Outputs, Replica, home::Home};
 use crate::{id::ReplicaId, message::Record, strategy::Site};
 use alloc::sync::Arc;
 
@@ -41,14 +41,29 @@ impl Replica {
     ) -> Result<Self, RecoveryError> {
         let mut replica = Self::new(config, me);
         for (index, record) in records.into_iter().enumerate() {
-            replica.replay(index, record)?;
+            replica.replay(index, record, None)?;
         }
         // A leader may have given away any reserved position and lost the record of it.
         replica.position = replica.position.max(replica.reserved);
         Ok(replica)
     }
 
-    fn replay(&mut self, index: usize, record: Record) -> Result<(), RecoveryError> {
+    /// Takes one record more of the log that it was rebuilt from, `index` being its number, and tells what it did when
+    /// it wrote that record: the same decisions are made again. With the replica's own account of them beside it, this
+    /// shows whether that account is true.
+    ///
+    /// # Errors
+    /// [`RecoveryError`] if the record cannot follow those before it.
+    pub fn retrace(&mut self, index: usize, record: Record, out: &mut Outputs) -> Result<(), RecoveryError> {
+        self.replay(index, record, Some(out))
+    }
+
+    fn replay(
+        &mut self,
+        index: usize,
+        record: Record,
+        out: Option<&mut Outputs>,
+    ) -> Result<(), RecoveryError> {
         let known_leader = |leader: ReplicaId| {
             if self.config.graph.is_leader(leader) {
                 Ok(())
@@ -68,15 +83,15 @@ impl Replica {
                 if site == Site::Local {
                     self.position = dot.position;
                 }
-                self.apply(entry, site, None);
+                self.apply(entry, site, out);
             }
             Record::Home { key, leader, epoch, given } => {
                 known_leader(leader)?;
                 self.homes.set(key, Home { leader, epoch, given });
             }
             Record::Reserve(position) => self.reserved = self.reserved.max(position),
-            Record::Collect => self.collect(None),
-            Record::Forget => self.forget(None),
+            Record::Collect => self.collect(out),
+            Record::Forget => self.forget(out),
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
-//! Logs that wait for a row: entries that came, and cannot be applied before one of them that updates a row which is
-//! not here. Only with the policy [`MissingRow::Stall`].
+//! Logs that wait: entries that came, and cannot be applied before one of them that updates a row which is not here, with
+//! the policy [`MissingRow::Stall`]; or before one of them that knew of something which is not here, with a strategy that
+//! [waits for causes](crate::strategy::Strategy::waits_for_causes).
 //!
 //! What waits is neither applied nor acknowledged, so whoever sent it sends it again after a crash; it is kept in memory
 //! only so that it need not come again when the row arrives by another way.
@@ -47,7 +48,7 @@ impl Replica {
             stalled.entries.push_back(entry);
             return false;
         }
-        if self.misses_row(&entry) {
+        if self.must_wait(&entry) {
             tell_stalled(&entry, out);
             self.stalls.insert(origin, Stalled { from, entries: VecDeque::from([entry]) });
             return false;
@@ -56,10 +57,15 @@ impl Replica {
         true
     }
 
-    fn misses_row(&self, entry: &Entry) -> bool {
-        entry.update
-            && self.config.strategy.resolver().rows().missing == MissingRow::Stall
-            && !self.store.contains_key(&entry.key)
+    fn must_wait(&self, entry: &Entry) -> bool {
+        let misses_row = || {
+            entry.update
+                && self.config.strategy.resolver().rows().missing == MissingRow::Stall
+                && !self.store.contains_key(&entry.key)
+        };
+        let misses_cause =
+            || self.config.strategy.waits_for_causes() && !self.applied.includes(&entry.version.context);
+        misses_row() || misses_cause()
     }
 
     /// Applies what waited for rows that are here now.
@@ -74,7 +80,7 @@ impl Replica {
 
     fn can_resume(&self, origin: ReplicaId) -> bool {
         let first = self.stalls.get(&origin).and_then(|stalled| stalled.entries.front());
-        first.is_some_and(|entry| !self.misses_row(entry))
+        first.is_some_and(|entry| !self.must_wait(entry))
     }
 
     fn resume_log(&mut self, origin: ReplicaId, out: &mut Outputs) {
@@ -83,7 +89,7 @@ impl Replica {
             self.acks_due.push(from);
         }
         while let Some(entry) = entries.pop_front() {
-            if self.misses_row(&entry) {
+            if self.must_wait(&entry) {
                 tell_stalled(&entry, out);
                 entries.push_front(entry);
                 self.stalls.insert(origin, Stalled { from, entries });

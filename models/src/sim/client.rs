@@ -152,6 +152,8 @@ impl<O: Observer> World<'_, O> {
             match output {
                 SessionOutput::Send(request) => self.send(id, request),
                 SessionOutput::Resolved(resolution) => self.observer.resolved(self.now_us, id, resolution),
+                // The answer that follows shows the siblings as they are.
+                SessionOutput::Unresolved { .. } => {}
                 SessionOutput::Done(outcome) => self.done(id, outcome),
             }
         }
@@ -166,6 +168,7 @@ impl<O: Observer> World<'_, O> {
         let at = reads_at.unwrap_or(client.at);
         client.requests += 1;
         let number = client.requests;
+        self.observer.asked(id, number);
         client.pending = Some((at, number));
         let delay_us = client.delay_us(now_us, clients, false);
         let leaves = writes && client.order.is_some_and(|order| order.in_flight);
@@ -203,6 +206,7 @@ impl<O: Observer> World<'_, O> {
             Answer::Nothing => SessionInput::Unanswered,
             Answer::NotSent => SessionInput::Unsent,
         };
+        self.observer.tells(self.now_us, id, &input);
         self.tell_session(id, input);
     }
 
@@ -246,6 +250,8 @@ impl<O: Observer> World<'_, O> {
         client.at = to;
         client.pending = None;
         self.observer.fault(self.now_us, &Fault::Relocate { client: id, to, token }, None);
-        self.tell_session(id, SessionInput::Relocated { token });
+        let input = SessionInput::Relocated { token };
+        self.observer.tells(self.now_us, id, &input);
+        self.tell_session(id, input);
     }
 }

@@ -8,6 +8,7 @@ mod crdt;
 mod detection;
 mod first_write_wins;
 mod home_leader;
+mod in_place;
 mod last_write_wins;
 mod leader_priority;
 mod most_updates;
@@ -31,11 +32,11 @@ use crate::{
     clock::ClockKind,
     fate::Fate,
     handler::{Effect, Handler},
-    id::WriteId,
+    id::{ReplicaId, WriteId},
     message::Entry,
     operation::{ExecuteError, Operation},
     tags::Tag,
-    value::Value,
+    value::{Key, Value},
     version::{Cell, Version},
 };
 use alloc::vec::Vec;
@@ -80,6 +81,8 @@ pub enum Site {
 /// A version on its way into a cell.
 #[derive(Debug, Clone)]
 pub struct Incoming {
+    /// The record.
+    pub key: Key,
     /// The version.
     pub version: Version,
     /// The value that the write was made from, where the strategy ships it: see [`Resolve::ship`].
@@ -95,9 +98,9 @@ pub struct Incoming {
 
 impl Incoming {
     pub(crate) fn of(entry: &Entry, counted: bool) -> Self {
-        let Entry { key: _, version, before, removes, update } = entry;
-        let (version, before, removes) = (version.clone(), before.clone(), removes.clone());
-        Self { version, before, removes, update: *update, counted }
+        let Entry { key, version, before, removes, update } = entry;
+        let (key, version) = (key.clone(), version.clone());
+        Self { key, version, before: before.clone(), removes: removes.clone(), update: *update, counted }
     }
 }
 
@@ -154,6 +157,14 @@ impl Outcome {
 
     pub(crate) const fn against(decision: Decision, write: WriteId, recorded: bool) -> Self {
         Self { decision, against: Some(write), recorded }
+    }
+
+    /// Where a handler refused, what would have been merged stands beside the rest.
+    pub(crate) fn beside_if_merged(self) -> Self {
+        match self.decision {
+            Decision::Merged => Self { decision: Decision::Sibling, recorded: true, ..self },
+            _ => self,
+        }
     }
 
     /// Where effects are added up, an overtaken version still counts.
@@ -300,6 +311,20 @@ impl Strategy {
             (_, Some(handler)) => handler.keeps(effect),
             (_, None) => false,
         }
+    }
+
+    /// Whether a replica applies a version only after all that it knew of: a handler that asks for what versions were
+    /// made from would else miss it. What waits for the writes of a leader that died for good waits for ever.
+    #[must_use]
+    pub const fn waits_for_causes(&self) -> bool {
+        matches!(self, Self::OnWrite(on_write) if on_write.handler.wants_base())
+    }
+
+    /// What this replica runs instead, if it has an older version of the handler.
+    #[must_use]
+    pub fn at(&self, replica: ReplicaId) -> Option<Self> {
+        let Self::OnWrite(on_write) = self else { return None };
+        on_write.handler.at(replica).map(|handler| Self::OnWrite(OnWrite { handler }))
     }
 
     /// Whether one value is made of concurrent versions, wherever that happens: then no version beats another one.

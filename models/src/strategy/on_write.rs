@@ -4,14 +4,15 @@
 //! and the merged value is a function of them alone: replicas that hold equal versions show equal values, whatever the
 //! order in which the versions came.
 
-use super::{Decision, Incoming, Outcome, Resolve, Shipment, Site};
+use super::{Decision, Incoming, Outcome, Resolve, Shipment, Site, in_place};
 use crate::{
     fate::Fate,
-    handler::{Handler, accumulate},
+    handler::{Conflict, Handler, Resolution, accumulate},
     operation::{ExecuteError, Operation},
     value::Value,
-    version::Cell,
+    version::{Cell, Version},
 };
+use alloc::boxed::Box;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -30,8 +31,27 @@ impl Resolve for OnWrite {
         if self.handler == Handler::Delta {
             return add_change(cell, incoming);
         }
+        if self.handler.is_in_place() {
+            return in_place::install(self.handler, cell, incoming);
+        }
+        if self.handler.wants_base() {
+            remember(cell, &incoming.version);
+        }
+        let key = incoming.key.clone();
         let outcome = keep_unknown(cell, incoming, Decision::Merged);
-        cell.merged = (cell.versions.len() > 1).then(|| self.handler.merge(&cell.versions));
+        (cell.merged, cell.refused) = (None, None);
+        if cell.versions.len() < 2 {
+            return outcome;
+        }
+        let conflict = Conflict { key: &key, versions: &cell.versions, past: cell.past.as_deref() };
+        match self.handler.resolve(&conflict) {
+            Resolution::Value(value) => cell.merged = Some(Some(value)),
+            Resolution::Delete => cell.merged = Some(None),
+            Resolution::Refused(refused) => {
+                cell.refused = Some(Box::new(refused));
+                return outcome.beside_if_merged();
+            }
+        }
         outcome
     }
 
@@ -61,6 +81,19 @@ impl Resolve for OnWrite {
 
     fn variant(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.handler.name())
+    }
+}
+
+/// Keeps what the version replaces, or the version itself where it was overtaken: later conflicts may be between
+/// versions that were made from it.
+fn remember(cell: &mut Cell, version: &Version) {
+    let overtaken = cell.versions.iter().any(|held| held.knew(version));
+    let replaced = cell.versions.iter().filter(|held| version.knew(held));
+    let past = cell.past.get_or_insert_default();
+    if overtaken {
+        past.record(version.clone());
+    } else {
+        replaced.cloned().for_each(|held| past.record(held));
     }
 }
 

@@ -94,6 +94,16 @@ pub enum Happening {
         /// The link.
         link: LinkId,
     },
+    /// The connection of a link came up: its receiver is about to greet its sender.
+    Connected {
+        /// The link.
+        link: LinkId,
+    },
+    /// The connection of a link broke, and its sender, which lives, noticed.
+    Disconnected {
+        /// The link.
+        link: LinkId,
+    },
     /// A client got the answer that it waited for.
     Answered {
         /// Who.

@@ -21,7 +21,7 @@ pub use happening::{Applied, Happening};
 pub use layout::lay_out;
 pub use narrate::{Narration, Sentence, narrate, tell};
 pub(crate) use narrate::{effect_words, length, stamp, standing};
-pub use player::{Played, PlayedStep, play};
+pub use player::{Played, PlayedStep, Player, play};
 pub use problem::{Problem, WitnessError};
 
 use crate::{
@@ -31,8 +31,9 @@ use crate::{
     id::{ClientId, Dot, LinkId, ReplicaId, WriteId},
     message::{Message, RoutedBody},
     operation::Operation,
+    replica::Config,
     strategy::Strategy,
-    topology::{Follower, Propagation, Topology},
+    topology::{Follower, Graph, Propagation, Topology, TopologyError},
     value::{Key, Value},
 };
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
@@ -126,6 +127,17 @@ pub struct Cluster {
     /// How many log positions a leader reserves at a time; 0 where the log's tail is never lost.
     #[serde(default, skip_serializing_if = "is_none")]
     pub reserve: u32,
+}
+
+impl Cluster {
+    /// What all replicas of the cluster have in common.
+    ///
+    /// # Errors
+    /// [`TopologyError`] if some write could never reach some replica.
+    pub fn config(&self) -> Result<Config, TopologyError> {
+        let graph = Graph::new(&self.topology, self.leaders, self.followers.clone(), self.propagation)?;
+        Ok(Config { reserve: self.reserve, ..Config::new(graph, self.strategy.clone()) })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

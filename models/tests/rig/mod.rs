@@ -194,6 +194,7 @@ impl Rig {
             match output {
                 SessionOutput::Send(request) => self.send(client, request),
                 SessionOutput::Resolved(resolution) => self.events.push(Event::Resolved(client, resolution)),
+                SessionOutput::Unresolved { .. } => {}
                 SessionOutput::Done(outcome) => self.events.push(Event::Done(client, outcome)),
             }
         }

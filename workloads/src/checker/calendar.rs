@@ -54,7 +54,7 @@ impl Checker for CalendarChecker {
         for key in evidence.finals.keys() {
             let mut slots: BTreeMap<SmolStr, String> = BTreeMap::new();
             for view in evidence.finals.live_views(key) {
-                let value = evidence.resolved(&view);
+                let value = evidence.resolved(key, &view);
                 slots.extend(double_booked(value.as_deref()).map(|(slot, held)| (slot.clone(), held)));
             }
             for (slot, held) in slots {

@@ -26,6 +26,7 @@ use crate::{
 use finals::{Finals, View};
 use ledger::Writes;
 use quarrel_models::{
+    handler::{Conflict, Resolution, side_by_side},
     strategy::Strategy,
     value::Value,
     version::{Version, VersionVector},
@@ -66,12 +67,13 @@ impl Evidence<'_> {
     #[must_use]
     pub fn has_siblings(&self, view: &View<'_>) -> bool {
         let merged = self.strategy.handler().is_some() && self.strategy.read_handler().is_none();
-        view.has_siblings() && !merged
+        // A handler that refused left them with their values; those of a merge are not kept.
+        view.has_siblings() && (!merged || view.versions.iter().any(|held| held.value.is_some()))
     }
 
     /// The one value that a reader gets: of siblings, what the strategy's handler makes of them.
     #[must_use]
-    pub fn resolved<'v>(&self, view: &View<'v>) -> Option<Cow<'v, Value>> {
+    pub fn resolved<'v>(&self, key: &str, view: &View<'v>) -> Option<Cow<'v, Value>> {
         let version = |held: &FinalVersion| Version {
             write: held.write,
             dot: held.dot,
@@ -82,7 +84,12 @@ impl Evidence<'_> {
         };
         match self.strategy.read_handler() {
             Some(handler) if view.has_siblings() => {
-                handler.merge(&view.versions.iter().map(version).collect::<Vec<_>>()).map(Cow::Owned)
+                let versions: Vec<Version> = view.versions.iter().map(version).collect();
+                match handler.resolve(&Conflict { key: &key.into(), versions: &versions, past: None }) {
+                    Resolution::Value(value) => Some(Cow::Owned(value)),
+                    Resolution::Delete => None,
+                    Resolution::Refused(_) => Some(Cow::Owned(side_by_side(&versions))),
+                }
             }
             _ => view.value.map(Cow::Borrowed),
         }

@@ -145,8 +145,9 @@ proptest! {
             // Nothing was forgotten in this cluster, and nothing was removed.
             prop_assert!(!matches!(entry.fate, Fate::Vanished | Fate::Superseded | Fate::Partial), "{}", entry.why);
             prop_assert_eq!(entry.winner.is_some(), entry.fate.is_loss());
-            let expected = if entry.fate == Fate::CausalInversion { Some("leader") } else { None };
-            prop_assert_eq!(entry.winner.as_ref().and_then(|winner| winner.known_to), expected);
+            let known_to = entry.winner.as_ref().and_then(|winner| winner.known_to);
+            let inverted = entry.fate == Fate::CausalInversion;
+            prop_assert_eq!(inverted, matches!(known_to, Some("leader" | "ancestor")), "{:?}", known_to);
         }
         let lost = entries.iter().filter(|entry| entry.fate.is_loss()).count();
         let counted: u64 = judgement.anomalies.iter().map(|anomaly| anomaly.count).sum();

@@ -74,6 +74,49 @@ fn a_write_beaten_by_what_its_leader_had_applied_is_a_causal_inversion_and_is_ex
     assert_eq!(judgement.verdict, Verdict::Fail);
 }
 
+/// B has y, which was made on x at A, and x itself is still on its way from C.
+#[test]
+fn what_a_version_was_made_on_is_known_wherever_the_version_is() {
+    let made_on = |x: &str, z: &str| {
+        format!(
+            "{x} c3.1@C k put x => C:1 s10
+             20-21 c1.1@A k put y => A:1 s20 knew C:1 on c3.1
+             25-40 c2.1@B k put z => B:1 {z} knew A:1 on c1.1"
+        )
+    };
+    let all_hold = |held: &str| format!("applied A A:1 B:1 C:1\n{}", everywhere(held));
+    let won = format!("{}\n{}", made_on("10-30", "s30"), all_hold("k z by c2.1 B:1 s30"));
+    let (judgement, entries) = judge(LWW, &won);
+    assert_eq!(["c3.1", "c1.1"].map(|write| fate(&entries, write)), ["superseded", "superseded"]);
+    assert_eq!(judgement.verdict, Verdict::Pass);
+    // The same without the line of ancestors: nothing tells that the one knew of the other.
+    let unknown = won.replace(" on c1.1", "");
+    assert_eq!(fate(&judge(LWW, &unknown).1, "c3.1"), "concurrent-discard");
+
+    let lost = format!("{}\n{}", made_on("10-30", "s5"), all_hold("k x by c3.1 C:1 s10"));
+    let (_, entries) = judge(LWW, &lost);
+    assert_eq!(fate(&entries, "c2.1"), "causal-inversion");
+    let winner = entry(&entries, "c2.1").winner.as_ref().unwrap();
+    assert_eq!(winner.known_to, Some("ancestor"));
+    let why = &entry(&entries, "c2.1").why;
+    assert!(why.contains("lost to c3.1 of C: B had applied what was made on c3.1"), "{why}");
+    assert_eq!(entry(&entries, "c1.1").winner.as_ref().unwrap().known_to, Some("leader"));
+}
+
+/// The copy of y that its answer tells of was made on x; the one that z was made on may be the other one.
+#[test]
+fn what_a_moved_write_was_made_on_is_not_handed_on() {
+    let script = "10-30 c3.1@C k put x => C:1 s10
+        15-21 c1.1@A k put y => A:1 s20 knew C:1 on c3.1
+        fault 16 {\"relocate\":{\"client\":\"c1\",\"to\":\"A\",\"token\":false}}
+        25-40 c2.1@B k put z => B:1 s30 knew A:1 on c1.1
+        applied A A:1 B:1 C:1";
+    let script = format!("{script}\n{}", everywhere("k z by c2.1 B:1 s30"));
+    assert_eq!(fate(&judge(LWW, &script).1, "c3.1"), "concurrent-discard");
+    let still = script.lines().filter(|line| !line.contains("relocate")).collect::<Vec<_>>().join("\n");
+    assert_eq!(fate(&judge(LWW, &still).1, "c3.1"), "superseded");
+}
+
 #[test]
 fn a_session_that_loses_to_its_own_earlier_write_is_inverted() {
     let script = format!(

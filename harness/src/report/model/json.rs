@@ -38,6 +38,7 @@ struct Scenario<'a> {
     seconds: f64,
     results: &'a Option<String>,
     again: &'a str,
+    replay: &'a Option<String>,
     cells: &'a [Record],
 }
 
@@ -53,6 +54,7 @@ impl<'a> Scenario<'a> {
             seconds: modelled.seconds,
             results: &modelled.results,
             again: &modelled.again,
+            replay: &modelled.replay,
             cells: &modelled.records,
         }
     }

@@ -7,6 +7,7 @@ mod text;
 pub use json::Json as ModelJson;
 pub use markdown::Markdown as ModelMarkdown;
 pub use text::Text as ModelText;
+pub(super) use text::line;
 
 use crate::model::{Answer, Outcome, variant};
 use quarrel_models::check::{Bound, Exploration, Property, Verdict};
@@ -153,6 +154,8 @@ pub struct Modelled {
     pub results: Option<String>,
     /// The command that shows it again.
     pub again: String,
+    /// The command that plays the witness that is told on real processes, if one is.
+    pub replay: Option<String>,
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ fn modelled() -> Modelled {
         seconds: 0.75,
         results: Some("results/small/20261123T161841Z-model".to_owned()),
         again: "quarrel model small".to_owned(),
+        replay: Some("quarrel replay results/small/20261123T101112Z-model/witness/causal-inversion.json --on live".to_owned()),
     }
 }
 

@@ -141,12 +141,16 @@ impl Text {
         if let Some(results) = &modelled.results {
             writeln!(out, "  {}    {results}", self.paint.dim("run"))?;
         }
-        writeln!(out, "  {}  {}", self.paint.dim("again"), modelled.again)
+        writeln!(out, "  {}  {}", self.paint.dim("again"), modelled.again)?;
+        match &modelled.replay {
+            Some(replay) => writeln!(out, "  {} {replay}", self.paint.dim("replay")),
+            None => Ok(()),
+        }
     }
 }
 
 /// A line of a narration: what does not fit goes on below the words, not below the number.
-fn line(line: &str, out: &mut dyn Write) -> io::Result<()> {
+pub(in crate::report) fn line(line: &str, out: &mut dyn Write) -> io::Result<()> {
     let number = line.find(". ").filter(|&at| line[..at].trim().parse::<u32>().is_ok());
     let (padding, hang) = (line.len() - line.trim_start().len(), 4 + number.map_or(0, |at| at + 2));
     for (n, part) in wrap(line, WIDTH - hang).iter().enumerate() {

@@ -2,6 +2,7 @@
 //! client link, a clock file for every node.
 
 mod process;
+mod stepped;
 
 pub use process::own_program;
 
@@ -18,6 +19,7 @@ use quarrel_models::{
     topology::Graph,
     value::Key,
     version::Cell,
+    witness,
 };
 use quarrel_workloads::scenario::Scenario;
 use std::{
@@ -100,8 +102,9 @@ pub struct ReferenceCluster {
     program: PathBuf,
     /// The file that says where clients reach the replicas.
     addresses: PathBuf,
-    /// After the proxies, so that they are closed first.
-    _proxies: ProxyRuntime,
+    /// After the proxies, so that they are closed first. A stepped cluster has none: whoever steps it carries its
+    /// frames.
+    proxies: Option<ProxyRuntime>,
 }
 
 #[derive(Debug)]
@@ -113,6 +116,8 @@ struct Node {
     gone_for_good: bool,
     clock: ClockWriter,
     plan: SpawnPlan,
+    /// Its write-ahead log.
+    wal: PathBuf,
 }
 
 impl ReferenceCluster {
@@ -126,10 +131,7 @@ impl ReferenceCluster {
         seed: u64,
         program: &Path,
     ) -> Result<Self, SystemError> {
-        let graph = scenario
-            .cluster
-            .graph()
-            .map_err(|error| failed("lay out the cluster")(std::io::Error::other(error)))?;
+        let graph = graph_of(scenario)?;
         let proxies = ProxyRuntime::new().map_err(failed("start the link proxies"))?;
         let open = |name: String, kind| {
             proxies.start(LinkOptions { name, kind, seed, target: None }).map_err(failed("open a link proxy"))
@@ -144,13 +146,40 @@ impl ReferenceCluster {
                 client_links.insert(replica, open(format!("clients>{replica}"), Kind::Bytes)?);
             }
         }
+        let peers = links.iter().map(|(&link, proxy)| (link, proxy.address())).collect();
+        let base_quality = scenario.cluster.link;
+        let mut cluster = Self {
+            links,
+            client_links,
+            base_quality,
+            ..Self::prepare(scenario, folder, program, &peers, None)?
+        };
+        for link in cluster.graph.links().to_vec() {
+            cluster.shape(&[link], cluster.healthy())?;
+        }
+        cluster.proxies = Some(proxies);
+        for replica in cluster.graph.replicas() {
+            cluster.spawn(replica).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// A cluster of which nothing runs yet, its links leading to these addresses.
+    fn prepare(
+        scenario: &Scenario,
+        folder: &Path,
+        program: &Path,
+        peers: &BTreeMap<LinkId, SocketAddr>,
+        stepped: Option<&witness::Cluster>,
+    ) -> Result<Self, SystemError> {
+        let graph = graph_of(scenario)?;
         for sub in ["nodes", "log", "apply"] {
             std::fs::create_dir_all(folder.join(sub)).map_err(failed("create the run's folders"))?;
         }
         let secret = new_secret()?;
         let mut nodes = Vec::new();
         for replica in graph.replicas() {
-            nodes.push(prepare_node(scenario, folder, replica, &graph, &links, &secret)?);
+            nodes.push(prepare_node(scenario, folder, replica, peers, &secret, stepped)?);
         }
         let control = reqwest::Client::builder()
             .timeout(CONTROL_TIMEOUT)
@@ -158,27 +187,19 @@ impl ReferenceCluster {
             .build()
             .map_err(|error| failed("make a control client")(std::io::Error::other(error)))?;
         let endpoints = Arc::new(Endpoints(graph.replicas().map(|_| RwLock::new(None)).collect()));
-        let base_quality = scenario.cluster.link;
-        let mut cluster = Self {
+        Ok(Self {
             graph,
             endpoints,
             nodes,
-            links,
-            client_links,
-            base_quality,
+            links: BTreeMap::new(),
+            client_links: BTreeMap::new(),
+            base_quality: LinkQuality::default(),
             secret,
             control,
             program: program.to_owned(),
             addresses: folder.join("nodes").join("addresses.json"),
-            _proxies: proxies,
-        };
-        for link in cluster.graph.links().to_vec() {
-            cluster.shape(&[link], cluster.healthy())?;
-        }
-        for replica in cluster.graph.replicas() {
-            cluster.spawn(replica).await?;
-        }
-        Ok(cluster)
+            proxies: None,
+        })
     }
 
     /// The replicas and links.
@@ -443,12 +464,16 @@ impl ReferenceCluster {
         path: &str,
     ) -> Result<T, SystemError> {
         let error = |why: String| SystemError::Control { replica, why };
-        let process =
-            self.nodes[replica.index()].process.as_ref().ok_or_else(|| error("it is not running".into()))?;
-        let url = format!("http://{}{path}", process.http());
+        let url = self.control_url(replica, path)?;
         let asked = self.control.get(url).header(SECRET_HEADER, &self.secret).send().await;
         let answer = asked.and_then(reqwest::Response::error_for_status).map_err(|e| error(e.to_string()))?;
         answer.json().await.map_err(|e| error(e.to_string()))
+    }
+
+    fn control_url(&self, replica: ReplicaId, path: &str) -> Result<String, SystemError> {
+        let not_running = || SystemError::Control { replica, why: "it is not running".to_owned() };
+        let process = self.nodes[replica.index()].process.as_ref().ok_or_else(not_running)?;
+        Ok(format!("http://{}{path}", process.http()))
     }
 
     /// Ends all nodes in good order; what does not end in time is killed.
@@ -469,18 +494,20 @@ impl ReferenceCluster {
     }
 }
 
+fn graph_of(scenario: &Scenario) -> Result<Graph, SystemError> {
+    scenario.cluster.graph().map_err(|error| failed("lay out the cluster")(std::io::Error::other(error)))
+}
+
 fn prepare_node(
     scenario: &Scenario,
     folder: &Path,
     replica: ReplicaId,
-    graph: &Graph,
-    links: &BTreeMap<LinkId, Proxy>,
+    links: &BTreeMap<LinkId, SocketAddr>,
     secret: &str,
+    stepped: Option<&witness::Cluster>,
 ) -> Result<Node, SystemError> {
-    let peers = graph
-        .targets(replica)
-        .filter_map(|to| links.get(&LinkId { from: replica, to }).map(|proxy| (to, proxy.address())))
-        .collect();
+    let peers = links.iter().filter(|(link, _)| link.from == replica);
+    let peers = peers.map(|(link, &address)| (link.to, address)).collect();
     let file = |name: String| folder.join("nodes").join(name);
     let spec = NodeSpec {
         replica,
@@ -491,6 +518,7 @@ fn prepare_node(
         clock: file(format!("{replica}.clock")),
         apply: scenario.cluster.apply_log.then(|| folder.join("apply").join(format!("{replica}.jsonl"))),
         secret: secret.to_owned(),
+        stepped: stepped.cloned(),
     };
     let clock = ClockWriter::create(&spec.clock).map_err(failed("create a clock file"))?;
     let plan = SpawnPlan {
@@ -500,7 +528,7 @@ fn prepare_node(
     let text =
         serde_json::to_vec_pretty(&spec).map_err(|error| failed("write a node's spec")(error.into()))?;
     write_private(&plan.spec, &text).map_err(failed("write a node's spec"))?;
-    Ok(Node { replica, process: None, paused: false, gone_for_good: false, clock, plan })
+    Ok(Node { replica, process: None, paused: false, gone_for_good: false, clock, plan, wal: spec.log })
 }
 
 /// Writes a file that only its owner can read: it holds the run's secret.

@@ -32,6 +32,7 @@ pub(super) struct SpawnPlan {
 pub(super) struct NodeProcess {
     child: Child,
     http: SocketAddr,
+    replication: SocketAddr,
     /// The node ends when this closes, however the harness ends.
     _lifeline: Option<ChildStdin>,
 }
@@ -71,7 +72,10 @@ impl NodeProcess {
             _ => None,
         };
         match listening {
-            Some(listening) => Ok((Self { child, http: listening.http, _lifeline: lifeline }, listening)),
+            Some(listening) => {
+                let Listening { http, replication } = listening;
+                Ok((Self { child, http, replication, _lifeline: lifeline }, listening))
+            }
             None => {
                 let last = last_line(&plan.log);
                 Err(format!(
@@ -84,6 +88,10 @@ impl NodeProcess {
 
     pub(super) const fn http(&self) -> SocketAddr {
         self.http
+    }
+
+    pub(super) const fn replication(&self) -> SocketAddr {
+        self.replication
     }
 
     /// How it ended, if it has, and the last that it said in its log.

@@ -62,6 +62,8 @@ impl Teller<'_> {
                 Happening::Ended { client, write, outcome } => self.ended(*client, *write, outcome),
                 Happening::Began { .. }
                 | Happening::Answered { .. }
+                | Happening::Connected { .. }
+                | Happening::Disconnected { .. }
                 | Happening::Delivered { .. }
                 | Happening::Lost { .. } => None,
             };
@@ -279,6 +281,9 @@ fn told(at: ReplicaId, event: &TraceEvent) -> Option<String> {
         )),
         TraceEvent::Collected { key, write, .. } => {
             Some(format!("{at} forgets that {key} was deleted by {write}"))
+        }
+        TraceEvent::Unresolved { key, refused, .. } => {
+            Some(format!("{at} leaves the versions of {key} side by side ({refused})"))
         }
         TraceEvent::Forgot { records } => {
             let records = if *records == 1 { "1 record".to_string() } else { format!("{records} records") };

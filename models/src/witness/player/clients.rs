@@ -70,6 +70,8 @@ impl Player {
                     let resolution = Box::new(resolution);
                     self.happened.push(Happening::Resolved { client: name, resolution });
                 }
+                // The answer that follows shows the siblings as they are.
+                SessionOutput::Unresolved { .. } => {}
                 SessionOutput::Done(outcome) => {
                     let write = self.clients.get_mut(&name).and_then(|client| client.write.take());
                     self.happened.push(Happening::Ended { client: name, write, outcome });

@@ -72,11 +72,20 @@ impl Player {
     /// Brings a link up: the hello is heard at once.
     pub(super) fn connect(&mut self, link: LinkId) {
         if self.is_live(link.from) && self.is_live(link.to) && !self.wires[&link].cut {
+            self.happened.push(Happening::Connected { link });
             self.feed(link.to, Input::Connected { from: link.from });
         }
     }
 
-    /// What is under way on a link is lost, and its sender notices.
+    /// The sender of a link notices that its connection has broken.
+    pub(super) fn notice(&mut self, link: LinkId) {
+        if self.is_live(link.from) {
+            self.happened.push(Happening::Disconnected { link });
+            self.feed(link.from, Input::Disconnected { to: link.to });
+        }
+    }
+
+    /// What is under way on a link is lost.
     pub(super) fn break_off(&mut self, link: LinkId) {
         if let Some(wire) = self.wires.get_mut(&link) {
             let forth = core::mem::take(&mut wire.forth);

@@ -62,17 +62,8 @@ pub struct PlayedStep {
 /// [`WitnessError`] if the cluster cannot work, a step cannot happen, or something comes out otherwise.
 pub fn play(witness: &Witness) -> Result<Played, WitnessError> {
     let mut player = Player::new(witness)?;
-    let mut steps = Vec::new();
-    for (index, step) in witness.steps.iter().enumerate() {
-        let in_step = |problem| WitnessError::Step { step: index + 1, problem };
-        steps.push(player.step(step).map_err(in_step)?);
-    }
-    let replicas = player.replicas();
-    if let Some(end) = &witness.end {
-        compare(end, &replicas)?;
-    }
-    let under_way = player.wires.values().flat_map(|wire| &wire.forth).map(|&(number, _)| number).collect();
-    Ok(Played { steps, replicas, under_way })
+    let steps = witness.steps.iter().map(|step| player.step(step)).collect::<Result<_, _>>()?;
+    player.finish(witness, steps)
 }
 
 fn compare(end: &End, replicas: &BTreeMap<ReplicaId, ReplicaEnd>) -> Result<(), WitnessError> {
@@ -113,16 +104,24 @@ fn differs(
 
 /// A record with all that is known of its versions.
 fn in_words(record: Option<&RecordEnd>) -> String {
-    let Some(record) = record else { return "absent".to_string() };
-    let value = |value: Option<&Value>| value.map_or_else(|| "nothing".to_string(), ToString::to_string);
-    let versions = record
-        .versions
-        .iter()
-        .map(|held| format!("{} {} at {}, {}", held.write, value(held.value.as_ref()), held.dot, held.stamp));
-    let versions: Vec<String> = versions.collect();
-    format!("{} ({})", value(record.value.as_ref()), versions.join("; "))
+    record.map_or_else(|| "absent".to_string(), ToString::to_string)
 }
 
+/// The value, and the versions with all that is known of them.
+impl fmt::Display for RecordEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = |value: Option<&Value>| value.map_or_else(|| "nothing".to_string(), ToString::to_string);
+        write!(f, "{} (", value(self.value.as_ref()))?;
+        for (n, held) in self.versions.iter().enumerate() {
+            let VersionEnd { write, dot, stamp, .. } = held;
+            let and = if n == 0 { "" } else { "; " };
+            write!(f, "{and}{write} {} at {dot}, {stamp}", value(held.value.as_ref()))?;
+        }
+        f.write_str(")")
+    }
+}
+
+#[derive(Debug)]
 struct Node {
     replica: Replica,
     phase: Phase,
@@ -132,7 +131,7 @@ struct Node {
     digest: Digest,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Wire {
     forth: Vec<(usize, Message)>,
     back: Vec<(usize, Message)>,
@@ -140,12 +139,14 @@ struct Wire {
     stalled: bool,
 }
 
+#[derive(Debug)]
 struct Call {
     at: ReplicaId,
     id: RequestId,
     request: Request,
 }
 
+#[derive(Debug)]
 struct Client {
     session: Session,
     at: ReplicaId,
@@ -156,7 +157,9 @@ struct Client {
     at_once: bool,
 }
 
-struct Player {
+/// A witness that is being played, step by step: the cluster as it stands, and what is under way.
+#[derive(Debug)]
+pub struct Player {
     config: Arc<Config>,
     acknowledgements: Acknowledgements,
     coarse_us: i64,
@@ -164,6 +167,8 @@ struct Player {
     wires: BTreeMap<LinkId, Wire>,
     clients: BTreeMap<ClientId, Client>,
     now_us: i64,
+    /// The number of the last step, from 1.
+    number: usize,
     /// The writes taken in the last step: each takes a tick.
     taken: i64,
     messages: usize,
@@ -176,15 +181,17 @@ struct Player {
 type Done = Result<(), Problem>;
 
 impl Player {
-    fn new(witness: &Witness) -> Result<Self, WitnessError> {
+    /// The cluster before the first step, its links up and nothing under way.
+    ///
+    /// # Errors
+    /// [`WitnessError`] if the cluster cannot work, or a client begins where nothing is.
+    pub fn new(witness: &Witness) -> Result<Self, WitnessError> {
         let cluster = &witness.cluster;
-        let graph =
-            Graph::new(&cluster.topology, cluster.leaders, cluster.followers.clone(), cluster.propagation)?;
-        let last = ReplicaId::from_index(graph.replica_count() - 1);
+        let config = cluster.config()?;
+        let last = ReplicaId::from_index(config.graph.replica_count() - 1);
         if let Some((&client, start)) = witness.clients.iter().find(|(_, start)| start.at > last) {
             return Err(WitnessError::Client { client, at: start.at, last });
         }
-        let config = Config { reserve: cluster.reserve, ..Config::new(graph, cluster.strategy.clone()) };
         let config = Arc::new(config);
         let node = |id| {
             let replica = Replica::new(Arc::clone(&config), id);
@@ -218,6 +225,7 @@ impl Player {
             clients: witness.clients.iter().map(client).collect(),
             config,
             now_us: BEGINNING_US,
+            number: 0,
             taken: 0,
             messages: 0,
             requests: 0,
@@ -235,7 +243,16 @@ impl Player {
         self.wires.keys().copied().collect()
     }
 
-    fn step(&mut self, step: &Step) -> Result<PlayedStep, Problem> {
+    /// Carries a step out, and holds its digests against those that it states.
+    ///
+    /// # Errors
+    /// [`WitnessError::Step`] if it cannot happen, or comes out otherwise; then the player is of no use any more.
+    pub fn step(&mut self, step: &Step) -> Result<PlayedStep, WitnessError> {
+        self.number += 1;
+        self.carry_step_out(step).map_err(|problem| WitnessError::Step { step: self.number, problem })
+    }
+
+    fn carry_step_out(&mut self, step: &Step) -> Result<PlayedStep, Problem> {
         let passed_us = core::mem::take(&mut self.taken).saturating_mul(TICK_US);
         let at_us = step.at_us.unwrap_or(self.now_us.saturating_add(passed_us));
         if at_us < self.now_us {
@@ -311,7 +328,58 @@ impl Player {
         self.wires.get_mut(&link).ok_or(Problem::NoLink(link))
     }
 
-    fn replicas(&self) -> BTreeMap<ReplicaId, ReplicaEnd> {
+    /// What it came to after these steps, held against the end that the witness states.
+    ///
+    /// # Errors
+    /// [`WitnessError::End`] if it ends otherwise.
+    pub fn finish(&self, witness: &Witness, steps: Vec<PlayedStep>) -> Result<Played, WitnessError> {
+        let replicas = self.replicas();
+        if let Some(end) = &witness.end {
+            compare(end, &replicas)?;
+        }
+        let under_way = self.wires.values().flat_map(|wire| &wire.forth).map(|&(number, _)| number).collect();
+        Ok(Played { steps, replicas, under_way })
+    }
+
+    /// The replicas as the core has them; a dead one as it was when it died, or as it will be when it restarts.
+    pub fn cores(&self) -> impl Iterator<Item = &Replica> {
+        self.nodes.iter().map(|node| &node.replica)
+    }
+
+    /// The replicas and links.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.config.graph
+    }
+
+    /// The requests under way that no step has let arrive.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.clients.values().map(|client| client.calls.len()).sum()
+    }
+
+    /// Whether a replica lives; it may be paused.
+    #[must_use]
+    pub fn lives(&self, replica: ReplicaId) -> bool {
+        self.node(replica).is_ok_and(|node| node.phase == Phase::Live)
+    }
+
+    /// Whether a replica runs and is not paused.
+    #[must_use]
+    pub fn runs(&self, replica: ReplicaId) -> bool {
+        self.running(replica).is_ok()
+    }
+
+    /// What is under way on a link: with its direction, or against it.
+    pub fn under_way(&self, link: LinkId, back: bool) -> impl Iterator<Item = &Message> {
+        let wire = self.wires.get(&link);
+        let messages = wire.map(|wire| if back { &wire.back } else { &wire.forth });
+        messages.into_iter().flatten().map(|(_, message)| message)
+    }
+
+    /// What each replica is now.
+    #[must_use]
+    pub fn replicas(&self) -> BTreeMap<ReplicaId, ReplicaEnd> {
         let end = |node: &Node| {
             let records = node.replica.cells().map(|(key, cell)| (key.clone(), RecordEnd::of(cell)));
             let end = ReplicaEnd {

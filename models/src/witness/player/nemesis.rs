@@ -4,7 +4,7 @@ use super::{Done, Player};
 use crate::{
     fault::Fault,
     id::{ClientId, LinkId, ReplicaId},
-    message::{Input, Record},
+    message::Record,
     replica::Replica,
     session::SessionInput,
     witness::{Happening, Phase, Problem},
@@ -50,9 +50,7 @@ impl Player {
 
     fn disconnect(&mut self, link: LinkId) {
         self.break_off(link);
-        if self.is_live(link.from) {
-            self.feed(link.from, Input::Disconnected { to: link.to });
-        }
+        self.notice(link);
     }
 
     pub(super) fn reconnect(&mut self, link: LinkId) -> Done {
@@ -95,8 +93,8 @@ impl Player {
             if link.from == replica || link.to == replica {
                 self.break_off(link);
             }
-            if link.to == replica && self.is_live(link.from) {
-                self.feed(link.from, Input::Disconnected { to: replica });
+            if link.to == replica {
+                self.notice(link);
             }
         }
         let names: Vec<ClientId> = self.clients.keys().copied().collect();

@@ -12,7 +12,12 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 impl Player {
-    pub(super) fn now(&self, at: ReplicaId) -> Now {
+    /// The time as a replica sees it since the last step: its wall clock, and the true time.
+    ///
+    /// # Panics
+    /// If there is no such replica.
+    #[must_use]
+    pub fn now(&self, at: ReplicaId) -> Now {
         let (real_ns, clock) = (self.now_us.saturating_mul(1000), self.nodes[at.index()].clock);
         let fine_us = clock.wall_ns(real_ns, real_ns).div_euclid(1000);
         let wall_us = fine_us - fine_us.rem_euclid(self.coarse_us);

@@ -74,7 +74,7 @@ type Resolved<'a> = (View<'a>, Option<Cow<'a, Value>>);
 impl<'a> Material<'a> {
     pub(crate) fn of(evidence: &Evidence<'a>, key: &str) -> Self {
         let with_value = |view: View<'a>| {
-            let value = evidence.resolved(&view);
+            let value = evidence.resolved(key, &view);
             (view, value)
         };
         Self {

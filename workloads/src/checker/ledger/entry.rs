@@ -71,7 +71,8 @@ pub struct Winner {
     /// Its stamp, if the system told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stamp: Option<Stamp>,
-    /// How the lost write knew of it: `leader`, `session`; absent if it did not.
+    /// How the lost write knew of it: by what its `leader` had applied, by an `ancestor` on which it was executed, or
+    /// by its `session`; absent if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known_to: Option<&'static str>,
     /// How much later the winner's stamp is than the lost write's, microseconds.
@@ -85,6 +86,8 @@ pub struct Winner {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skew_us: Option<i64>,
 }
+
+const ANCESTOR: &str = "ancestor";
 
 impl LedgerEntry {
     pub(super) fn new(writes: &Writes, key: &Key, number: u32, outcome: &Outcome) -> Self {
@@ -100,7 +103,7 @@ impl LedgerEntry {
             stamp: write.stamp(),
             fate: outcome.fate,
             recorded: outcome.recorded,
-            winner: outcome.winner.map(|winner| Winner::new(write, writes.get(winner), outcome.knew)),
+            winner: outcome.winner.map(|winner| Winner::new(writes, number, winner, outcome.knew)),
             hangs_on: outcome.hangs_on.map(|other| writes.get(other).id()),
             shown_by: outcome.sides.map(|(with, _)| with.names()).unwrap_or_default(),
             missing_at: outcome.sides.map(|(_, without)| without.names()).unwrap_or_default(),
@@ -159,6 +162,9 @@ impl LedgerEntry {
 
     fn reason(&self, winner: &Winner) -> String {
         match self.fate {
+            Fate::CausalInversion if winner.known_to == Some(ANCESTOR) => {
+                format!("{} had applied what was made on {}", self.leader, winner.write)
+            }
             Fate::CausalInversion => format!("{} had applied {}", self.leader, winner.write),
             Fate::SessionInversion => {
                 format!("its session knew {}, and {} had not applied it", winner.write, self.leader)
@@ -174,7 +180,8 @@ impl LedgerEntry {
 }
 
 impl Winner {
-    fn new(lost: &Write, won: &Write, knew: Knowledge) -> Self {
+    fn new(writes: &Writes, loser: u32, winner: u32, knew: Knowledge) -> Self {
+        let (lost, won) = (writes.get(loser), writes.get(winner));
         let acknowledged = won.ack != u64::MAX;
         let called = won.call > 0;
         let stamp_lead_us =
@@ -193,7 +200,8 @@ impl Winner {
             known_to: match knew {
                 Knowledge::None => None,
                 Knowledge::Session => Some("session"),
-                Knowledge::Leader => Some("leader"),
+                Knowledge::Leader if writes.leader_had(loser, winner) => Some("leader"),
+                Knowledge::Leader => Some(ANCESTOR),
             },
             stamp_lead_us,
             real_lead_us,

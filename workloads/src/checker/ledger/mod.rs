@@ -6,6 +6,7 @@
 mod case;
 pub(crate) mod effect;
 mod entry;
+mod known;
 mod lineage;
 mod rules;
 pub(crate) mod sums;

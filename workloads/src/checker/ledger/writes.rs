@@ -7,6 +7,7 @@
 //! Kept per session: its writes in order, and which versions it read first at which time, once each. So session
 //! knowledge is exact, and bounded by the number of different versions that the session has read.
 
+use super::known::Known;
 use crate::history::{Event, OperationResult};
 use quarrel_models::{
     clock::Stamp,
@@ -172,6 +173,12 @@ impl Write {
         Some(Stamp { time_us: self.stamp_us, logical: self.stamp_logical })
     }
 
+    /// Whether a vector, if there is one, covers it.
+    fn is_within(&self, vector: &[u32]) -> bool {
+        self.position > 0
+            && vector.get(usize::from(self.origin)).is_some_and(|&position| position >= self.position)
+    }
+
     /// Whether the system recorded its loss.
     #[must_use]
     pub const fn is_recorded(&self) -> bool {
@@ -227,6 +234,7 @@ pub struct Writes {
     parents: Vec<u32>,
     resolution_values: HashMap<u32, Option<Value>>,
     has_deletes: bool,
+    known: Known,
 }
 
 fn narrow(length: usize) -> u32 {
@@ -446,6 +454,7 @@ impl Writes {
                 record.state = State::Unanswered;
             }
         }
+        self.known = Known::of(self);
     }
 
     fn session(&mut self, client: ClientId) -> usize {
@@ -582,21 +591,35 @@ impl Writes {
         self.resolution_values.get(&write).and_then(Option::as_ref)
     }
 
-    /// Whether the leader that took `write` had applied `other` then; never true where the system tells no vectors.
+    /// What the leader that took `write` had applied of each leader's log; nothing where the system tells no vectors.
+    pub(super) fn applied_before(&self, write: u32) -> &[u32] {
+        match self.get(write).vector {
+            NONE => &[],
+            vector => &self.vectors[vector as usize * self.leaders..][..self.leaders],
+        }
+    }
+
+    pub(super) const fn leaders(&self) -> usize {
+        self.leaders
+    }
+
+    /// Whether `write` was made in the knowledge of `other`: the leader that took it had applied that, or what it was
+    /// executed on had been made in the knowledge of it. Never true where the system tells no vectors.
     #[must_use]
     pub fn leader_knew(&self, write: u32, other: u32) -> bool {
-        let (write, other) = (self.get(write), self.get(other));
-        if write.vector == NONE || other.position == 0 || usize::from(other.origin) >= self.leaders {
-            return false;
-        }
-        let at = write.vector as usize * self.leaders + usize::from(other.origin);
-        self.vectors[at] >= other.position
+        self.leader_had(write, other) || self.get(other).is_within(self.known.of_write(write))
+    }
+
+    /// Whether the leader that took `write` had applied `other` itself then.
+    #[must_use]
+    pub fn leader_had(&self, write: u32, other: u32) -> bool {
+        self.get(other).is_within(self.applied_before(write))
     }
 
     /// Whether every copy of `write` was surely made at a leader that had applied `other`.
     #[must_use]
     pub fn made_on(&self, write: u32, other: u32) -> bool {
-        !self.get(write).was_moved() && self.leader_knew(write, other)
+        !self.get(write).was_moved() && self.leader_had(write, other)
     }
 
     /// Whether the session of `write` had written or read `other` before.

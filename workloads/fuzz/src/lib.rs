@@ -1,0 +1,3 @@
+//! What cargo-fuzz runs: see `Cargo.toml`.
+
+pub mod targets;
