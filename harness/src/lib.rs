@@ -2,6 +2,7 @@
 //!
 //! The live arena, the model checker's questions and the command line: runner, nemesis, link proxies, nodes, systems under test, results, reports.
 
+pub mod ci;
 pub mod cli;
 pub mod clock_file;
 pub mod exit;

@@ -2,6 +2,7 @@
 
 mod browse;
 mod check;
+mod ci;
 mod completions;
 mod doctor;
 mod handler;
@@ -36,6 +37,7 @@ Examples:
   quarrel replay FILE --on live      what it found, on real processes
   quarrel latency --link-delay 20ms  ring, star and all-to-all compared
   quarrel check latest               judge the last run again
+  quarrel ci --budget 5m             model and live runs, for a pipeline
   quarrel scenarios list             what can be run without writing a file
 
 Exit codes:
@@ -59,6 +61,7 @@ enum Verb {
     Model(Box<model::Arguments>),
     Replay(replay::Arguments),
     Latency(Box<latency::Arguments>),
+    Ci(ci::Arguments),
     Check(check::Arguments),
     Report(report::Arguments),
     Runs(runs::Arguments),
@@ -88,6 +91,14 @@ pub fn main(words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) ->
     }
 }
 
+/// Whether a command line, its first word being the program's name, is one that is understood.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn understood(words: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    Cli::try_parse_from(words).map(drop).map_err(|error| error.to_string())
+}
+
 fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
     match verb {
         Verb::Run(arguments) => {
@@ -98,6 +109,10 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
         Verb::Model(arguments) => model::model(&arguments, world),
         Verb::Replay(arguments) => replay::replay(&arguments, world),
         Verb::Latency(arguments) => latency::latency(&arguments, world),
+        Verb::Ci(arguments) => {
+            warn_of_unknown_variables(world)?;
+            ci::ci(&arguments, world)
+        }
         Verb::Check(arguments) => check::check(&arguments, world),
         Verb::Report(arguments) => report::report(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),

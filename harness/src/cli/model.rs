@@ -28,7 +28,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 const EXAMPLES: &str = "\
@@ -142,6 +142,43 @@ pub(super) fn model(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
         return Err(Failure::usage("there is nothing to check: name a scenario, or --matrix", help));
     }
     scenarios(arguments, world)
+}
+
+/// A scenario in small within a time: nothing else is asked for.
+pub(super) fn within(
+    time: Span,
+    (word, scenario): (&str, &Scenario),
+    store: StoreOption,
+    world: &World<'_>,
+) -> Result<Modelled, Failure> {
+    let limits = Limits::default();
+    let arguments = Arguments {
+        scenarios: vec![word.to_owned()],
+        matrix: false,
+        explore: false,
+        port: 0,
+        strategy: Vec::new(),
+        topology: Vec::new(),
+        fault: Vec::new(),
+        property: Vec::new(),
+        leaders: None,
+        writes: None,
+        keys: None,
+        states: limits.states,
+        depth: limits.depth,
+        time,
+        unreduced: false,
+        jobs: None,
+        witness_dir: None,
+        store,
+        output: OutputOption { output: Output::Text },
+    };
+    let small = made_small(&arguments, scenario)?;
+    // All searches together take no longer than that; two or more go on at a time.
+    let rounds = small.questions.len().div_ceil(jobs(&arguments)).max(1);
+    let share = time.duration() / u32::try_from(rounds).unwrap_or(u32::MAX);
+    let arguments = Arguments { time: share.max(Duration::from_millis(100)).into(), ..arguments };
+    one(&arguments, word, scenario, small, world)
 }
 
 fn limits(arguments: &Arguments) -> Limits {

@@ -152,10 +152,12 @@ pub(super) fn is_scalar(name: &str) -> bool {
 /// The names that there can be, for people.
 #[must_use]
 pub fn known() -> String {
+    let (answers, rest) = LATENCIES.split_at(5);
     format!(
-        "{}\n  each may end in .actual (from the actual start), then in @partition or @recovery; and without \
-         a percentile\n  {}",
-        LATENCIES.join(", "),
+        "{},\n  {}\n  each may end in .actual (from the actual start), then in @partition or \
+         @recovery;\n  and without a percentile: {}",
+        answers.join(", "),
+        rest.join(", "),
         SCALARS.join(", ")
     )
 }

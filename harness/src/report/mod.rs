@@ -4,6 +4,7 @@
 //! judges, and nothing computes what a checker should have.
 
 mod check;
+mod ci;
 mod compare;
 mod figures;
 mod github;
@@ -24,6 +25,7 @@ mod text;
 mod tour;
 
 pub use check::{Checked, CheckedAnomaly, CheckedFile, WitnessOperation};
+pub use ci::{CiReport, SimulatedCi};
 pub use compare::{Compared, Comparison, Difference, Row};
 pub use figures::grouped;
 pub(crate) use figures::wrap;

@@ -53,8 +53,9 @@ impl Entry {
             _ => Status::Incomplete,
         };
         let record = read_json(&path.join("run.json"));
-        let model = read_json(&path.join("run.json"))
-            .filter(|record: &ModelRecord| ["model", "sim", "latency"].contains(&record.arena.as_str()));
+        let model = read_json(&path.join("run.json")).filter(|record: &ModelRecord| {
+            ["model", "sim", "latency", "ci"].contains(&record.arena.as_str())
+        });
         Self { scenario: text(path.parent()), name, path: path.to_path_buf(), status, record, model, verdict }
     }
 

@@ -91,7 +91,7 @@ pub struct RunRecord {
 pub struct ModelRecord {
     /// [`FORMAT_VERSION`].
     pub v: u32,
-    /// `model`, `sim` or `latency`.
+    /// `model`, `sim`, `latency` or `ci`.
     pub arena: String,
     /// The scenario as it was resolved.
     pub scenario: quarrel_workloads::scenario::Scenario,
