@@ -82,6 +82,7 @@ struct Watchdog(Arc<Mutex<Option<UnderWay>>>);
 type UnderWay = (Instant, Vec<u8>);
 
 impl Watchdog {
+    #[expect(clippy::print_stderr, reason = "the process ends without another word")]
     fn watch(&self, name: &'static str) {
         let current = Arc::downgrade(&self.0);
         thread::spawn(move || {
