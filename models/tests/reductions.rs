@@ -27,7 +27,7 @@ const CHOICES: [Reductions; 3] = [
 /// What was found in a few words, such as `violated in 7`.
 fn words(verdict: &Verdict) -> String {
     let steps = verdict.witness_steps().map(|steps| format!(" in {steps}")).unwrap_or_default();
-    verdict.name().to_owned() + &steps
+    verdict.name().to_owned() + steps.as_str()
 }
 
 /// The path is one of the whole world, and ends in a violation.
