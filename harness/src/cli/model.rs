@@ -178,7 +178,7 @@ pub(super) fn within(
     let rounds = small.questions.len().div_ceil(jobs(&arguments)).max(1);
     let share = time.duration() / u32::try_from(rounds).unwrap_or(u32::MAX);
     let arguments = Arguments { time: share.max(Duration::from_millis(100)).into(), ..arguments };
-    one(&arguments, word, scenario, small, world)
+    one(&arguments, word, scenario, small, &UnderWay::default(), world)
 }
 
 fn limits(arguments: &Arguments) -> Limits {
@@ -412,7 +412,7 @@ fn one(
     let outcome = model::judge(scenario, &small.lacks, &answers);
     let files = witnesses(&outcome, &answers);
     let replay = files.first().map(|file| {
-        let path = folder.final_path().join("witness").join(format!("{}.json", file.name));
+        let path = final_path.join("witness").join(format!("{}.json", file.name));
         format!("quarrel replay {} --on live", quoted(&path.display().to_string()))
     });
     let modelled = Modelled {

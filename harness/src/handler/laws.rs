@@ -358,7 +358,8 @@ fn numbers(base: Option<Option<&Value>>, sides: [Option<&Value>; 2], result: Opt
                     broken.push(format!("the sum{of} is {found}, and both sides together come to {due}"));
                 }
             }
-            None if found < left.max(right) => {
+            // A side that was deleted promises no sum.
+            None if sides.iter().flatten().any(|side| found < sum(Some(side), account)) => {
                 broken.push(format!("the sum{of} is {found}, less than a side has"));
             }
             None => {}

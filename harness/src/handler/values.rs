@@ -96,9 +96,9 @@ fn reachable(schema: Schema, from: Option<&Value>, most: usize) -> Vec<Option<Va
 }
 
 /// The most sides that are tried on one base.
-const MOST_SIDES: usize = 14;
+const MOST_SIDES: usize = 8;
 /// The most bases.
-const MOST_BASES: usize = 8;
+const MOST_BASES: usize = 6;
 
 /// All small triples: of any values, or, for a handler that asks for the base, of what clients make of one.
 #[must_use]
