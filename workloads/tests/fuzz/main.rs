@@ -4,10 +4,7 @@
 //! Inputs are mutations of seeds, and the same in every run. `QUARREL_FUZZ_INPUTS=100000 cargo test -p
 //! quarrel-workloads --release --test fuzz` tries more of them.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, and says what hangs"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says what hangs")]
 
 mod memory;
 mod mutate;
