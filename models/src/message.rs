@@ -13,6 +13,7 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 /// The shell's handle for a request, so that the reply finds its way back. Meaningless outside the replica that got it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,6 +112,9 @@ pub enum Refusal {
     /// The write was passed on to the record's home, which did not answer in time: it may still happen.
     #[error("the record's home leader did not answer in time; the write may still happen")]
     HomeSilent,
+    /// A system that is not ours refused it, and it never happens. In the system's words.
+    #[error("{0}")]
+    BySystem(SmolStr),
 }
 
 impl Refusal {

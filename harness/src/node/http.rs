@@ -91,7 +91,7 @@ const fn status_of(reply: &Reply) -> StatusCode {
         Reply::Refused(refusal) => match refusal {
             Refusal::NotALeader | Refusal::NotReadable => StatusCode::FORBIDDEN,
             Refusal::NoIdempotencyKey => StatusCode::BAD_REQUEST,
-            Refusal::Execute(_) | Refusal::Siblings => StatusCode::CONFLICT,
+            Refusal::Execute(_) | Refusal::Siblings | Refusal::BySystem(_) => StatusCode::CONFLICT,
             Refusal::BehindToken | Refusal::HomeUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::HomeSilent => StatusCode::GATEWAY_TIMEOUT,
         },

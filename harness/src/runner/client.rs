@@ -3,10 +3,8 @@
 //! A client never sends a request twice, except when it is moved with the request in flight: then the request goes to
 //! the new leader under the same idempotency key. What is not answered in time is recorded as `info`.
 
-use super::{
-    recorder::Recorder,
-    transport::{Answered, Transport},
-};
+use super::{recorder::Recorder, transport::Answered};
+use crate::systems::Carrier;
 use quarrel_models::{
     fault::Fault,
     id::ReplicaId,
@@ -78,7 +76,7 @@ pub(super) struct Client {
     pub(super) generator: Generator,
     pub(super) at: ReplicaId,
     pub(super) follower_reads: FollowerReads,
-    pub(super) transport: Transport,
+    pub(super) carrier: Carrier,
     pub(super) recorder: Recorder,
     pub(super) pace: Pace,
     pub(super) pauses: Stream,
@@ -188,8 +186,8 @@ impl Client {
 
     async fn send(&mut self, at: ReplicaId, request: Request) -> SessionOutputs {
         let writes = request.operation.is_write();
-        let transport = self.transport.clone();
-        let mut sending = Box::pin(async move { transport.send(at, request).await });
+        let carrier = self.carrier.clone();
+        let mut sending = Box::pin(async move { carrier.send(at, request).await });
         let answered = loop {
             let leaving = self.pending.map(|(order, _)| order).filter(|order| order.in_flight && writes);
             tokio::select! {
@@ -277,7 +275,7 @@ pub(crate) fn exponential(stream: &mut Stream, rate: f64) -> Duration {
 mod tests {
     use super::*;
     use crate::{
-        runner::{live::Live, recorder::Recording},
+        runner::{Transport, live::Live, recorder::Recording},
         systems::reference::Endpoints,
     };
     use quarrel_models::{id::ClientId, message::Refusal, random::Stream};
@@ -338,7 +336,9 @@ mod tests {
                 share_ppm: 0,
                 choices: Stream::new(1, "follower-reads", 0),
             },
-            transport: Transport::new(Arc::new(Endpoints::fixed(addresses)), Duration::from_secs(5)).unwrap(),
+            carrier: Carrier::Http(
+                Transport::new(Arc::new(Endpoints::fixed(addresses)), Duration::from_secs(5)).unwrap(),
+            ),
             recorder: recorder.clone(),
             pace: Pace::Closed { think: Duration::ZERO },
             pauses: Stream::new(1, "pauses", 0),

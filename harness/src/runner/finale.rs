@@ -1,9 +1,9 @@
 //! The end of a run: waiting until replication comes to rest, reading every replica, collecting the conflict logs.
 
 use super::{interrupt::Interrupt, recorder::Recorder};
-use crate::systems::reference::{ReferenceCluster, SystemError};
+use crate::systems::{Progress, System, reference::SystemError};
 use quarrel_models::{
-    id::{LinkId, ReplicaId, WriteId},
+    id::{ReplicaId, WriteId},
     message::TraceEvent,
     version::VersionVector,
 };
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Waits until every live link has delivered everything and no request waits, seen twice in a row: what was on its
 /// way between two looks shows at the second.
 pub(crate) async fn quiesce(
-    cluster: &mut ReferenceCluster,
+    cluster: &mut impl System,
     budget: Duration,
     interrupt: &Interrupt,
 ) -> Result<Quiescence, SystemError> {
@@ -32,7 +32,7 @@ pub(crate) async fn quiesce(
     loop {
         cluster.check_alive()?;
         let looked = Instant::now();
-        let (applied, pending) = look(cluster).await?;
+        let Progress { applied, pending } = cluster.progress().await?;
         if pending.is_none() && before.as_ref() == Some(&applied) {
             let after_ns = u64::try_from(looked.duration_since(began).as_nanos()).unwrap_or(u64::MAX);
             return Ok(Quiescence::Positions { after_ns });
@@ -49,54 +49,28 @@ pub(crate) async fn quiesce(
     }
 }
 
-/// The positions of all live replicas, and what is still under way, in words.
-async fn look(
-    cluster: &ReferenceCluster,
-) -> Result<(BTreeMap<ReplicaId, VersionVector>, Option<String>), SystemError> {
-    let mut applied = BTreeMap::new();
-    let mut pending = None;
-    let live: Vec<ReplicaId> = cluster.live().collect();
-    for replica in live {
-        let status = cluster.status(replica).await?;
-        if status.waiting > 0 {
-            pending = Some(format!("{} requests wait at {replica}", status.waiting));
-        }
-        applied.insert(replica, status.applied);
-    }
-    for &LinkId { from, to } in cluster.graph().links() {
-        let (Some(sender), Some(receiver)) = (applied.get(&from), applied.get(&to)) else { continue };
-        let behind = sender
-            .iter()
-            .find(|dot| cluster.graph().forwards(from, to, dot.origin) && !receiver.covers(*dot));
-        if let Some(dot) = behind {
-            let at = receiver.get(dot.origin);
-            pending =
-                Some(format!("{to} has {}'s log up to {at}, {from} up to {}", dot.origin, dot.position));
-        }
-    }
-    Ok((applied, pending))
-}
-
 /// Reads every replica whole, and records what it holds. Says if replication moved meanwhile: then the reads are of
 /// different times, and their differences mean nothing.
 pub(super) async fn read_all(
-    cluster: &ReferenceCluster,
+    cluster: &impl System,
     recorder: &Recorder,
 ) -> Result<Option<String>, SystemError> {
-    let live: BTreeSet<ReplicaId> = cluster.live().collect();
-    let (before, _) = look(cluster).await?;
+    let live: BTreeSet<ReplicaId> = cluster.live().into_iter().collect();
+    let before = cluster.progress().await?.applied;
+    let mut counts = BTreeMap::new();
     for replica in cluster.graph().replicas() {
         if !live.contains(&replica) {
             recorder.record(|_| Event::Unread { replica, why: "dead".to_owned() });
             continue;
         }
-        let records = cluster
-            .read_all(replica, |key, cell| recorder.record(|_| Event::holding(replica, key, cell)))
-            .await?;
-        let applied = cluster.status(replica).await?.applied;
+        let records = cluster.read_all(replica, &mut |held| recorder.record(|_| held)).await?;
+        counts.insert(replica, records);
+    }
+    let Progress { applied: after, pending } = cluster.progress().await?;
+    for (replica, records) in counts {
+        let applied = after.get(&replica).cloned().unwrap_or_default();
         recorder.record(|_| Event::FinalEnd { replica, records, applied });
     }
-    let (after, pending) = look(cluster).await?;
     let moved = after.keys().find(|replica| before.get(replica) != after.get(replica));
     let moved = moved.map(|replica| format!("{replica} applied a late write while the replicas were read"));
     Ok(moved.or(pending))

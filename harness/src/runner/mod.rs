@@ -21,7 +21,10 @@ pub use recorder::Latency;
 pub(crate) use transport::{Answered, Transport};
 
 use crate::replay::fold;
-use crate::systems::reference::{Endpoints, ReferenceCluster, SystemError};
+use crate::systems::{
+    System,
+    reference::{ReferenceCluster, SystemError},
+};
 use client::{Client, FollowerReads, Move, Pace};
 use quarrel_models::{id::ReplicaId, random::Stream, session::Session};
 use quarrel_workloads::{
@@ -141,11 +144,16 @@ pub fn judge(folder: &Path) -> Result<Judgement, RunError> {
     Ok(judgement)
 }
 
+/// Starts the system under test that the scenario names, and makes the run on it.
 async fn make(request: &RunRequest) -> Result<(Latency, bool), RunError> {
-    let RunRequest { scenario, seed, folder, program, live, interrupt } = request;
+    let RunRequest { scenario, seed, folder, program, .. } = request;
+    on(ReferenceCluster::start(scenario, folder, *seed, program).await?, request).await
+}
+
+async fn on(cluster: impl System, request: &RunRequest) -> Result<(Latency, bool), RunError> {
+    let RunRequest { scenario, seed, folder, live, interrupt, .. } = request;
     let schedule = schedule::schedule(scenario, *seed)
         .map_err(|error| RunError::Internal(format!("the scenario was not checked: {error}")))?;
-    let cluster = ReferenceCluster::start(scenario, folder, *seed, program).await?;
     let header = Header {
         quarrel: "history".to_owned(),
         v: FORMAT_VERSION,
@@ -189,7 +197,7 @@ impl Crew {
     fn start(
         scenario: &Scenario,
         seed: u64,
-        cluster: &ReferenceCluster,
+        cluster: &impl System,
         recorder: &Recorder,
         stop: &watch::Receiver<bool>,
     ) -> Result<Self, RunError> {
@@ -210,7 +218,7 @@ impl Crew {
                     share_ppm: share_ppm(scenario.clients.follower_reads),
                     choices: Stream::new(seed, "follower-reads", id.0.into()),
                 },
-                transport: new_transport(cluster.endpoints(), scenario)?,
+                carrier: cluster.carrier(scenario.clients.timeout.duration())?,
                 recorder: recorder.clone(),
                 pace: pace_of(scenario),
                 pauses: Stream::new(seed, "pauses", id.0.into()),
@@ -224,11 +232,6 @@ impl Crew {
         }
         Ok(crew)
     }
-}
-
-fn new_transport(endpoints: Arc<Endpoints>, scenario: &Scenario) -> Result<Transport, RunError> {
-    Transport::new(endpoints, scenario.clients.timeout.duration())
-        .map_err(|error| RunError::Environment(format!("cannot make an HTTP client: {error}")))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1_000_000")]
@@ -248,17 +251,17 @@ fn pace_of(scenario: &Scenario) -> Pace {
 }
 
 /// A run under way.
-struct Run<'a> {
+struct Run<'a, S> {
     scenario: &'a Scenario,
     live: &'a Live,
     interrupt: &'a Interrupt,
-    cluster: ReferenceCluster,
+    cluster: S,
     crew: Crew,
     recorder: Recorder,
     stop: watch::Sender<bool>,
 }
 
-impl Run<'_> {
+impl<S: System> Run<'_, S> {
     async fn phases(&mut self, schedule: &[Planned]) -> Result<Quiescence, RunError> {
         let phases = &self.scenario.phases;
         self.enter(Phase::WarmUp, phases.warm_up.duration());

@@ -1,6 +1,7 @@
 //! The storm: the nemesis carries out its schedule while the clients work.
 
 use super::{Run, RunError, client::Move};
+use crate::systems::System;
 use quarrel_models::fault::Fault;
 use quarrel_workloads::{
     history::Event,
@@ -8,7 +9,7 @@ use quarrel_workloads::{
 };
 use std::time::Instant;
 
-impl Run<'_> {
+impl<S: System> Run<'_, S> {
     pub(super) async fn storm(&mut self, schedule: &[Planned]) -> Result<(), RunError> {
         let began = Instant::now();
         for entry in schedule {

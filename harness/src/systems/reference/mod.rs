@@ -3,18 +3,20 @@
 
 mod process;
 mod stepped;
+mod system;
 
 pub use process::own_program;
 
 use crate::{
     clock_file::{ClockWriter, monotonic_ns, real_ns},
     node::{MAX_PAGE, NodeSpec, SECRET_HEADER, StatePage, Status},
-    proxy::{Counters, Gate, Kind, LinkOptions, Proxy, ProxyRuntime, Shape},
+    proxy::{Kind, Proxy, ProxyRuntime},
+    systems::links::{Links, open_client_links},
 };
 use process::{NodeProcess, SpawnPlan};
 use quarrel_models::{
     clock::ClockSetting,
-    fault::{ClockChange, Fault, LinkQuality},
+    fault::{ClockChange, Fault},
     id::{LinkId, ReplicaId},
     topology::Graph,
     value::Key,
@@ -26,7 +28,6 @@ use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
     net::SocketAddr,
-    num::NonZeroU64,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -83,7 +84,7 @@ impl Endpoints {
         *self.0[replica.index()].read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, replica: ReplicaId, address: Option<SocketAddr>) {
+    pub(in crate::systems) fn set(&self, replica: ReplicaId, address: Option<SocketAddr>) {
         *self.0[replica.index()].write().unwrap_or_else(PoisonError::into_inner) = address;
     }
 }
@@ -94,9 +95,8 @@ pub struct ReferenceCluster {
     graph: Graph,
     endpoints: Arc<Endpoints>,
     nodes: Vec<Node>,
-    links: BTreeMap<LinkId, Proxy>,
+    links: Links,
     client_links: BTreeMap<ReplicaId, Proxy>,
-    base_quality: LinkQuality,
     secret: String,
     control: reqwest::Client,
     program: PathBuf,
@@ -133,30 +133,15 @@ impl ReferenceCluster {
     ) -> Result<Self, SystemError> {
         let graph = graph_of(scenario)?;
         let proxies = ProxyRuntime::new().map_err(failed("start the link proxies"))?;
-        let open = |name: String, kind| {
-            proxies.start(LinkOptions { name, kind, seed, target: None }).map_err(failed("open a link proxy"))
+        let links = Links::open(&proxies, &graph, Kind::Frames, scenario.cluster.link, seed)?;
+        let client_links = if scenario.cluster.proxy_clients {
+            open_client_links(&proxies, &graph, seed)?
+        } else {
+            BTreeMap::new()
         };
-        let mut links = BTreeMap::new();
-        for &link in graph.links() {
-            links.insert(link, open(link.to_string(), Kind::Frames)?);
-        }
-        let mut client_links = BTreeMap::new();
-        if scenario.cluster.proxy_clients {
-            for replica in graph.replicas() {
-                client_links.insert(replica, open(format!("clients>{replica}"), Kind::Bytes)?);
-            }
-        }
-        let peers = links.iter().map(|(&link, proxy)| (link, proxy.address())).collect();
-        let base_quality = scenario.cluster.link;
-        let mut cluster = Self {
-            links,
-            client_links,
-            base_quality,
-            ..Self::prepare(scenario, folder, program, &peers, None)?
-        };
-        for link in cluster.graph.links().to_vec() {
-            cluster.shape(&[link], cluster.healthy())?;
-        }
+        let peers = links.addresses();
+        let mut cluster =
+            Self { links, client_links, ..Self::prepare(scenario, folder, program, &peers, None)? };
         cluster.proxies = Some(proxies);
         for replica in cluster.graph.replicas() {
             cluster.spawn(replica).await?;
@@ -191,9 +176,8 @@ impl ReferenceCluster {
             graph,
             endpoints,
             nodes,
-            links: BTreeMap::new(),
+            links: Links::default(),
             client_links: BTreeMap::new(),
-            base_quality: LinkQuality::default(),
             secret,
             control,
             program: program.to_owned(),
@@ -241,11 +225,7 @@ impl ReferenceCluster {
             .map_err(|what| SystemError::Node { replica, what, log: node.plan.log.clone() })?;
         node.process = Some(process);
         node.paused = false;
-        for (link, proxy) in &self.links {
-            if link.to == replica {
-                proxy.set_target(listening.replication);
-            }
-        }
+        self.links.set_target(|link| link.to == replica, Some(listening.replication));
         let address = match self.client_links.get(&replica) {
             Some(proxy) => {
                 proxy.set_target(listening.http);
@@ -274,15 +254,11 @@ impl ReferenceCluster {
     /// # Errors
     /// [`SystemError`] if it could not be done.
     pub async fn apply(&mut self, fault: &Fault) -> Result<String, SystemError> {
+        if let Some(done) = self.links.apply(fault) {
+            return done;
+        }
         match fault {
-            Fault::Cut(links) => self.shape(links, Shape { gate: Gate::Cut, ..self.healthy() }),
-            Fault::Stall(links) => self.shape(links, Shape { gate: Gate::Stall, ..self.healthy() }),
-            Fault::Degrade(links, quality) => self.shape(links, shape_of(quality)),
-            Fault::Heal(links) => {
-                let effect = self.describe(links);
-                self.shape(links, self.healthy())?;
-                Ok(effect)
-            }
+            Fault::Cut(_) | Fault::Stall(_) | Fault::Degrade(..) | Fault::Heal(_) => Ok(String::new()),
             Fault::Clock(replica, change) => self.set_clock(*replica, *change),
             Fault::Relocate { .. } => Ok(String::new()),
             Fault::Kill(replica) => self.kill(*replica).await,
@@ -298,29 +274,13 @@ impl ReferenceCluster {
     /// What the replication links have carried since the start, both ways: frames, and bytes.
     #[must_use]
     pub fn traffic(&self) -> (u64, u64) {
-        let sum = |(frames, bytes): (u64, u64), proxy: &Proxy| {
-            let counters = proxy.counters();
-            (
-                frames + counters.frames_forward + counters.frames_back,
-                bytes + counters.bytes_forward + counters.bytes_back,
-            )
-        };
-        self.links.values().fold((0, 0), sum)
+        self.links.traffic()
     }
 
     /// What undoes every fault that is on, but for what was killed for good.
     #[must_use]
     pub fn remedies(&self) -> Vec<Fault> {
-        let mut remedies = Vec::new();
-        let broken: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, proxy)| proxy.shape() != self.healthy())
-            .map(|(link, _)| *link)
-            .collect();
-        if !broken.is_empty() {
-            remedies.push(Fault::Heal(broken));
-        }
+        let mut remedies = Vec::from_iter(self.links.remedy());
         for node in &self.nodes {
             if node.clock.setting() != ClockSetting::default() {
                 remedies.push(Fault::Clock(node.replica, ClockChange::Reset));
@@ -340,46 +300,6 @@ impl ReferenceCluster {
         self.nodes[replica.index()].gone_for_good = true;
     }
 
-    fn healthy(&self) -> Shape {
-        shape_of(&self.base_quality)
-    }
-
-    fn shape(&self, links: &[LinkId], shape: Shape) -> Result<String, SystemError> {
-        for link in links {
-            if let Some(proxy) = self.links.get(link) {
-                proxy.set(shape).map_err(|error| failed("change a link")(std::io::Error::other(error)))?;
-            }
-        }
-        Ok(String::new())
-    }
-
-    /// What the faults of these links have done since the start.
-    fn describe(&self, links: &[LinkId]) -> String {
-        let mut sum = Counters::default();
-        for counters in links.iter().filter_map(|link| self.links.get(link)).map(Proxy::counters) {
-            sum.resets += counters.resets;
-            sum.refused += counters.refused;
-            sum.held += counters.held;
-            sum.dropped += counters.dropped;
-            sum.duplicated += counters.duplicated;
-            sum.reordered += counters.reordered;
-        }
-        let parts = [
-            (sum.resets, "connections reset"),
-            (sum.refused, "refused"),
-            (sum.held, "bytes held"),
-            (sum.dropped, "frames lost"),
-            (sum.duplicated, "frames doubled"),
-            (sum.reordered, "frames overtaken"),
-        ];
-        let told: Vec<String> = parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
-        if told.is_empty() { String::new() } else { format!("so far {}", told.join(", ")) }
-    }
-
     fn set_clock(&mut self, replica: ReplicaId, change: ClockChange) -> Result<String, SystemError> {
         let clock = &mut self.nodes[replica.index()].clock;
         let setting = change.upon(clock.setting(), real_ns(), monotonic_ns());
@@ -396,11 +316,7 @@ impl ReferenceCluster {
             Some(process) => {
                 process.kill().await.map_err(failed("kill a node"))?;
                 node.paused = false;
-                for (link, proxy) in &self.links {
-                    if link.to == replica {
-                        proxy.set_target(None);
-                    }
-                }
+                self.links.set_target(|link| link.to == replica, None);
                 Ok(String::new())
             }
         }
@@ -538,7 +454,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)
 }
 
-fn failed(what: &'static str) -> impl Fn(std::io::Error) -> SystemError {
+pub(in crate::systems) fn failed(what: &'static str) -> impl Fn(std::io::Error) -> SystemError {
     move |source| SystemError::Io { what: format!("could not {what}"), source }
 }
 
@@ -549,18 +465,6 @@ fn new_secret() -> Result<String, SystemError> {
         .and_then(|mut source| source.read_exact(&mut bytes))
         .map_err(failed("draw the run's secret"))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn shape_of(quality: &LinkQuality) -> Shape {
-    Shape {
-        gate: Gate::Open,
-        latency: Duration::from_micros(quality.latency_us),
-        jitter: Duration::from_micros(quality.jitter_us),
-        bandwidth_bytes_per_second: NonZeroU64::new(quality.bandwidth_bytes_per_second),
-        loss_ppm: quality.loss_ppm,
-        duplicate_ppm: quality.duplicate_ppm,
-        reorder_ppm: quality.reorder_ppm,
-    }
 }
 
 /// A key as it stands in a URL.
