@@ -32,7 +32,7 @@ use crate::{
     value::Key,
     version::{Cell, Version, VersionVector},
 };
-use alloc::{collections::BTreeMap, sync::Arc, vec, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec, vec::Vec};
 use core::hash::{Hash, Hasher};
 use home::Homes;
 use links::{Greeting, OutLink};
@@ -146,7 +146,8 @@ pub struct Replica {
     me: ReplicaId,
     clock: StampClock,
     applied: VersionVector,
-    store: BTreeMap<Key, Cell>,
+    /// The cells stand apart: a map's node has room for eleven, and most worlds of the model have one record.
+    store: BTreeMap<Key, Box<Cell>>,
     logs: Vec<OriginLog>,
     links: Vec<OutLink>,
     acks_due: Vec<ReplicaId>,
@@ -224,13 +225,14 @@ impl Replica {
 
     /// What it holds, in the order of keys.
     pub fn cells(&self) -> impl Iterator<Item = (&Key, &Cell)> {
-        self.store.iter()
+        self.store.iter().map(|(key, cell)| (key, &**cell))
     }
 
     /// What it holds after `key`, in the order of keys.
     pub fn cells_after(&self, key: Option<&Key>) -> impl Iterator<Item = (&Key, &Cell)> {
         use core::ops::Bound::{Excluded, Unbounded};
-        self.store.range::<Key, _>((key.map_or(Unbounded, Excluded), Unbounded))
+        let after = (key.map_or(Unbounded, Excluded), Unbounded);
+        self.store.range::<Key, _>(after).map(|(key, cell)| (key, &**cell))
     }
 
     /// The number of client requests that wait for something.
@@ -361,7 +363,7 @@ impl Replica {
     /// Executes a write here and now.
     fn take_write(&mut self, now: Now, request: &Request, out: &mut Outputs) -> Reply {
         let Some(write) = request.write else { return Reply::Refused(Refusal::NoIdempotencyKey) };
-        let cell = self.store.get(&request.key);
+        let cell = self.store.get(&request.key).map(|cell| &**cell);
         let siblings = cell.is_some_and(|cell| cell.merged.is_none() && cell.versions.len() > 1);
         if siblings && request.operation.accumulates() {
             return Reply::Refused(Refusal::Siblings);
