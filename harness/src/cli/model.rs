@@ -390,6 +390,8 @@ fn one(
     under_way: &UnderWay,
     world: &World<'_>,
 ) -> Result<Modelled, Failure> {
+    // Held from before the folder is there: else a signal between the two would leave it behind.
+    let mut held = locked(under_way);
     let folder = arguments.store.store().begin_model(&ModelRecord {
         v: FORMAT_VERSION,
         arena: "model".to_owned(),
@@ -402,7 +404,8 @@ fn one(
         host: Host::here(),
     })?;
     let (path, final_path) = (folder.path().to_owned(), folder.final_path());
-    *locked(under_way) = Some(folder);
+    *held = Some(folder);
+    drop(held);
     let leaders = small.questions.first().map_or(0, |question| question.world.scope().leaders);
     let began = Instant::now();
     let mut answers = Vec::new();
