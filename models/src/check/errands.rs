@@ -2,13 +2,13 @@
 
 use super::{
     action::{Action, Errand},
+    engine::Change,
     fates::resolved,
     parts::{Client, Issued, IssuedState},
     scope::Workload,
     session::Reading,
     state::View,
     table::Id,
-    world::Change,
 };
 use crate::{
     id::{ClientId, WriteId},

@@ -104,7 +104,7 @@ impl Config {
     /// Plants a defect, where this build can: under the feature `mutants`. Whether it could.
     #[cfg_attr(
         not(any(test, feature = "mutants")),
-        expect(clippy::missing_const_for_fn, clippy::unused_self, reason = "nothing is left of it here")
+        expect(clippy::missing_const_for_fn, reason = "nothing is left of it here")
     )]
     pub fn plant(&mut self, mutant: Option<Mutant>) -> bool {
         #[cfg(any(test, feature = "mutants"))]
