@@ -248,6 +248,8 @@ fn the_histories_pass_and_fail_by_every_checker_that_takes_them() {
         "rw-register",
         "sessions",
         "causal",
+        "ledger",
+        "convergence",
         "set",
         "set-full",
         "counter",
