@@ -78,7 +78,7 @@ impl Format {
                 Some(if in_array { Self::Json } else { Self::Jsonl })
             }
             [b']', ..] | [] if in_array => Some(Self::Json),
-            [b'{' | b'(' | b'#' | b';', ..] => Some(Self::Edn),
+            [b'{' | b'(' | b'#' | b';' | b'^', ..] => Some(Self::Edn),
             _ => None,
         }
     }
