@@ -194,8 +194,9 @@ impl Checked {
             let judged = self.files.iter().filter(|file| file.error.is_none());
             let count = |verdict| judged.clone().filter(|file| file.verdict == verdict).count();
             let errors = self.files.len() - judged.clone().count();
+            let histories = if self.files.len() == 1 { "history" } else { "histories" };
             let mut parts = vec![
-                format!("{} histories", self.files.len()),
+                format!("{} {histories}", self.files.len()),
                 format!("pass {}", count(Verdict::Pass)),
                 format!("fail {}", count(Verdict::Fail)),
                 format!("unknown {}", count(Verdict::Unknown)),
