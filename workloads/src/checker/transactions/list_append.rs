@@ -221,9 +221,7 @@ impl<'a> ListAppend<'a> {
                 longest = Some(first);
             }
         }
-        // The longest read is the order of versions. Where reads contradict each other that is a guess, and what is
-        // not in it counts as written later.
-        let mut order = longest.map_or(Vec::new(), |read| self.items(read.list).to_vec());
+        let mut order = self.longest(&lists).to_vec();
         // What was aborted, or written by nobody, is no version.
         order.retain(|&element| {
             self.writers.get(&(key, element)).is_some_and(|writer| !self.is_aborted(writer.transaction))
@@ -235,6 +233,18 @@ impl<'a> ListAppend<'a> {
             self.readers(of_list, &order, &places, &mut appends);
         }
         self.versions(key, &order, &appends);
+    }
+
+    /// The order of versions: the longest read. Where reads contradict each other that is a guess, and what is not in
+    /// it counts as written later. Of several longest reads only their common beginning is the order, so that the
+    /// guess hangs neither on which of them came first nor on how the elements are called.
+    fn longest(&self, lists: &[&[Read]]) -> &[Datum] {
+        let mut longest = lists.iter().rev().map(|of_list| self.items(of_list[0].list));
+        let first = longest.next().unwrap_or_default();
+        longest.take_while(|items| items.len() == first.len()).fold(first, |order, items| {
+            let common = order.iter().zip(items).take_while(|(one, other)| one == other).count();
+            &order[..common]
+        })
     }
 
     fn duplicates(&mut self, read: Read) {
