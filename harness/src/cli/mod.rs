@@ -4,6 +4,7 @@ mod browse;
 mod check;
 mod completions;
 mod doctor;
+mod keep;
 mod model;
 mod node;
 mod options;
@@ -15,6 +16,7 @@ mod scenarios;
 mod select;
 mod signals;
 mod surroundings;
+mod systems;
 
 pub use surroundings::{Runner, Surroundings, World};
 
@@ -56,10 +58,13 @@ enum Verb {
     Report(report::Arguments),
     Runs(runs::Arguments),
     Scenarios(scenarios::Arguments),
+    Systems(systems::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
     #[command(hide = true)]
     Node(node::Arguments),
+    #[command(hide = true)]
+    Keep(keep::Arguments),
 }
 
 /// Carries out a command line, its first word being the program's name.
@@ -94,7 +99,9 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
         Verb::Scenarios(arguments) => scenarios::scenarios(&arguments, world),
         Verb::Doctor(arguments) => doctor::doctor(&arguments, world),
         Verb::Completions(arguments) => completions::completions(&arguments, world),
+        Verb::Systems(arguments) => systems::systems(&arguments, world),
         Verb::Node(arguments) => node::node(&arguments),
+        Verb::Keep(arguments) => keep::keep(&arguments, world),
     }
 }
 

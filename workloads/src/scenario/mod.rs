@@ -22,7 +22,7 @@ pub use resolve::{Origin, Resolved};
 pub use schema::schema_json;
 pub use shipped::{TOUR, shipped, shipped_text};
 pub use span::{OneOrMany, Span};
-pub use validate::{data_type_for, handlers_for, validate};
+pub use validate::{data_type_for, handlers_for, systems, validate};
 
 use crate::contract::Contract;
 use nemesis::Nemesis;

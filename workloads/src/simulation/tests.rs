@@ -21,10 +21,11 @@ fn history(scenario: &Scenario, seed: u64) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// What their contracts say of live runs holds of simulated ones. A seed may miss a mark; no seed fails.
+/// What their contracts say of live runs holds of simulated ones. A seed may miss a mark; no seed fails. Contracts of
+/// other systems speak of those systems.
 #[test]
 fn every_shipped_scenario_holds_its_contract() {
-    for (name, _) in shipped() {
+    for (name, _) in shipped().iter().filter(|(name, _)| scenario(name).cluster.system == "reference") {
         let verdicts: Vec<Verdict> =
             (1..=3).map(|seed| simulate(&scenario(name), seed).unwrap().judgement.verdict).collect();
         assert!(!verdicts.contains(&Verdict::Fail), "{name}: {verdicts:?}");
