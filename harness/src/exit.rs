@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | the contract holds, all marks hit, thresholds met |
-//! | 1 | the contract is violated, or an expected anomaly was not found |
+//! | 1 | the contract is violated, an expected anomaly was not found, or live nodes did otherwise than the core |
 //! | 2 | bad command line, scenario or input file |
 //! | 3 | unknown: too little evidence, a missing mark, a bound reached |
 //! | 4 | a latency threshold missed, correctness fine |

@@ -2,9 +2,12 @@
 //!
 //! The live arena, the model checker's questions and the command line: runner, nemesis, link proxies, nodes, systems under test, results, reports.
 
+pub mod ci;
 pub mod cli;
 pub mod clock_file;
 pub mod exit;
+pub mod handler;
+pub mod latency;
 pub mod model;
 pub mod node;
 pub mod preload;
@@ -13,6 +16,7 @@ pub mod proxy;
 pub mod replay;
 pub mod report;
 pub mod runner;
+pub mod sim;
 pub mod store;
 pub mod systems;
 pub mod viewer;

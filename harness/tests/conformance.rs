@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use quarrel::{
-    replay::{Difference, LiveError, live::play},
+    replay::{Difference, LiveError, Replayed, live::play},
+    report::{Paint, ReplayReport},
     runner::Interrupt,
 };
 use quarrel_models::{
@@ -21,7 +22,7 @@ use quarrel_models::{
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -56,7 +57,8 @@ fn schedules(topology: &Topology) -> Vec<Witness> {
         let world = World::new(cell.scope.clone()).unwrap();
         let ends = ends(&world, Limits::default());
         assert_eq!(ends.bound, None, "{cell}");
-        eprintln!("{cell}: {} ends, {} states", ends.paths.len(), ends.states);
+        // As `docs/witness.md` says.
+        assert!((84..=632).contains(&ends.paths.len()), "{cell}: {} ends", ends.paths.len());
         let paths = sample(&ends.paths, MOST);
         schedules.extend(paths.iter().map(|path| witness(&world, path, found(&world, "an end"))));
     }
@@ -106,12 +108,14 @@ fn by_hand() -> Witness {
     serde_json::from_str(json).unwrap()
 }
 
-/// A program that is a node with another strategy where it is the replica B.
-fn mutant(folder: &Path, from: &str, to: &str) -> std::path::PathBuf {
+/// A program that is another node where it is a certain replica: of what it is told, one word is changed.
+fn mutant(folder: &Path, replica: &str, from: &str, to: &str) -> PathBuf {
     let program = folder.join("mutant");
     let quarrel = env!("CARGO_BIN_EXE_quarrel");
     let script = format!(
-        "#!/bin/sh\ncase $2 in */B.json) sed -i 's/{from}/{to}/' \"$2\";; esac\nexec {quarrel} \"$@\"\n"
+        "#!/bin/sh\n\
+         case $2 in */{replica}.json) sed 's/{from}/{to}/' \"$2\" > \"$2.new\" && mv \"$2.new\" \"$2\";; esac\n\
+         exec {quarrel} \"$@\"\n"
     );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -121,14 +125,42 @@ fn mutant(folder: &Path, from: &str, to: &str) -> std::path::PathBuf {
 #[test]
 fn a_node_that_does_otherwise_is_found_at_the_step_the_replica_and_the_record() {
     let folder = tempfile::tempdir().unwrap();
-    let program = mutant(folder.path(), "\"lww\"", "\"arrival\"");
+    let program = mutant(folder.path(), "A", "\"merge\"", "\"unconditional\"");
     let difference = live(&by_hand(), &program).unwrap().unwrap();
     let key = difference.key.as_ref().map(|key| key.as_str());
     assert_eq!(
         (difference.step, difference.replica, key),
-        (6, Some(ReplicaId(1)), Some("k")),
+        (5, Some(ReplicaId(0)), Some("k")),
         "{difference}"
     );
     assert!(difference.expected.starts_with("0 (c0.1"), "{difference}");
     assert!(difference.found.starts_with("1 (c0.2"), "{difference}");
+}
+
+#[test]
+fn a_report_of_a_difference_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = mutant(folder.path(), "A", "\"merge\"", "\"unconditional\"");
+    let witness = by_hand();
+    let difference = live(&witness, &program).unwrap();
+    let replayed = Replayed { compared: true, difference, ..Replayed::of(&witness).unwrap() };
+    let (file, again) = ("w.json", "quarrel replay w.json --on live");
+    let report =
+        ReplayReport { witness: &witness, replayed: &replayed, on: "live", file, seconds: 0.0, again };
+    let mut text = Vec::new();
+    report.text(Paint::default(), &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "after step 5 record k at A is 1 (c0.2 1 at A:2, 991000 us) on real processes, and by the core 0 (c0.1 0 at A:1, 1000000 us)";
+    assert!(words.starts_with("NOT SHOWN causal-inversion") && words.matches(said).count() == 2, "{text}");
+    assert!(!text.contains("6. ") && !text.contains("In the end"), "{text}");
+}
+
+#[test]
+fn a_node_that_does_not_pass_on_what_it_should_is_found_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = mutant(folder.path(), "B", "\"ring\"", "\"star\"");
+    let difference = live(&by_hand(), &program).unwrap().unwrap();
+    assert_eq!((difference.step, difference.replica), (2, Some(ReplicaId(1))), "{difference}");
+    assert_eq!((difference.expected.as_str(), difference.found.as_str()), ("entries A:1", "nothing"));
 }

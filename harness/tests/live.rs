@@ -3,7 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use quarrel::runner::{Interrupt, Live, RunOutcome, RunRequest, judge, run};
+use quarrel::{
+    replay::fold::PROPERTY,
+    runner::{Interrupt, Live, RunOutcome, RunRequest, judge, run},
+};
 use quarrel_models::fate::Fate;
 use quarrel_workloads::{
     mark::Mark,
@@ -35,6 +38,10 @@ impl Run {
     #[track_caller]
     fn passes(self) -> Self {
         let judgement = &self.outcome.judgement;
+        assert!(
+            judgement.reasons.iter().any(|reason| reason.property == PROPERTY),
+            "the apply logs were folded"
+        );
         assert_eq!(
             judgement.verdict,
             Verdict::Pass,
@@ -141,6 +148,44 @@ fn a_history_in_which_one_final_read_is_edited_is_judged_otherwise_and_names_the
     assert_eq!(judgement.verdict, Verdict::Fail);
     let named = judgement.worst.iter().any(|entry| entry.write.to_string() == write);
     assert!(named, "{write} is not among {:#?}", judgement.worst);
+}
+
+#[test]
+fn an_apply_log_that_is_not_what_the_core_says_is_a_failure_of_its_own() {
+    let run = run_it(quick("smoke")).passes();
+    let folder = run.folder.path();
+    let found = || {
+        let judgement = judge(folder).unwrap();
+        let reason = judgement.reasons.into_iter().find(|reason| reason.property == PROPERTY).unwrap();
+        assert_eq!(judgement.verdict, reason.verdict);
+        (reason.verdict, reason.evidence)
+    };
+    let (verdict, evidence) = found();
+    assert_eq!(verdict, Verdict::Pass);
+    let decisions: u64 = evidence.split(' ').next().unwrap().parse().unwrap();
+    assert!(decisions > 100, "{evidence}");
+
+    let file = folder.join("apply/B.jsonl");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let line = lines.iter().position(|line| line.contains(r#""decision":"applied""#)).unwrap();
+    let other = lines[line].replace(r#""decision":"applied""#, r#""decision":"discarded""#);
+    let damaged = |with: &[&str], what: &str| {
+        std::fs::write(&file, with.join("\n") + "\n").unwrap();
+        let (verdict, evidence) = found();
+        assert_eq!(verdict, Verdict::Fail, "{what}");
+        assert!(evidence.starts_with("the live node B did otherwise than the core: line "), "{evidence}");
+        evidence
+    };
+    let (before, after) = (&lines[..line], &lines[line + 1..]);
+    let evidence = damaged(&[before, &[other.as_str()], after].concat(), "another decision");
+    assert!(evidence.contains(&format!("line {} ", line + 1)), "{evidence}");
+    damaged(&[before, after].concat(), "a line is missing");
+    damaged(&[before, &[lines[line], lines[line]], after].concat(), "a line stands twice");
+    let stands = lines.last().unwrap();
+    assert!(stands.contains(r#""event":"stopped""#), "{stands}");
+    let digest = stands.replace(r#""digest":""#, r#""digest":"f"#);
+    damaged(&[&lines[..lines.len() - 1], &[digest.as_str()]].concat(), "another state");
 }
 
 #[test]

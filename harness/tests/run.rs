@@ -78,6 +78,24 @@ fn ctrl_c_heals_and_keeps_what_was_recorded() {
 }
 
 #[test]
+fn ctrl_c_leaves_a_search_and_no_folder_of_it() {
+    let store = tempdir().unwrap();
+    let words = ["model", "smoke", "--writes", "5", "--unreduced", "--time", "10m", "--states", "1000000000"];
+    let mut command = quarrel(store.path(), &words);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().unwrap();
+    let begun =
+        wait_for("the folder", || folder(store.path()).filter(|folder| folder.join("run.json").exists()));
+    assert!(begun.to_string_lossy().ends_with("-model.partial"), "{}", begun.display());
+    kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{error}");
+    assert_eq!(error, "interrupted: of the search under way nothing is kept\n");
+    assert_eq!(folder(store.path()), None);
+    assert!(ended.stdout.is_empty());
+}
+
+#[test]
 fn too_few_file_descriptors_are_told_before_the_run() {
     let store = tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_quarrel");

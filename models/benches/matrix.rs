@@ -10,9 +10,11 @@
     reason = "a benchmark prints figures"
 )]
 
+mod cpu;
 #[path = "../tests/matrix/lines.rs"]
 mod lines;
 
+use cpu::cpu;
 use quarrel_models::{
     check::{
         Limits, Property, Reductions, Scope, World, explore,
@@ -28,13 +30,6 @@ use std::{
 
 fn main() {
     if std::env::args().any(|argument| argument == "rate") { rates() } else { matrix() }
-}
-
-/// The CPU time of this thread, where the system tells (Linux); elsewhere the time since the beginning.
-fn cpu(begin: Instant) -> Duration {
-    let told = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let told_ns = told.split_whitespace().next().and_then(|ns| ns.parse().ok());
-    told_ns.map_or_else(|| begin.elapsed(), Duration::from_nanos)
 }
 
 /// Last write wins, all to all, writes that take no time, no faults; first every state, then with reductions.

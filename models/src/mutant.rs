@@ -9,10 +9,12 @@
 //! those of strategies bite in [`install`]. Its catch stands in the tests of `check::mutants`.
 
 use crate::{
+    id::ReplicaId,
+    message::{Output, TraceEvent},
     operation::{ExecuteError, Operation, field_of, holders},
     strategy::{Decision, Incoming, Outcome, Site, Strategy},
     value::Value,
-    version::Cell,
+    version::{Cell, Version},
 };
 use alloc::string::ToString;
 
@@ -51,11 +53,35 @@ pub enum Mutant {
     FenceIgnored,
     /// A slot is given away although it is taken.
     ClaimsUnchecked,
+    /// What a leader wrote itself counts as written at the beginning of time when something comes from elsewhere.
+    LocalStampForgotten,
+    /// A version from elsewhere loses to the latest version of any record, not of its own.
+    WinnerPerTable,
+    /// An update of a record that is not here is skipped.
+    MissingRowSkipped,
+    /// Counters that conflict are merged by adding their values, not their changes.
+    SumOfAbsolutes,
+    /// A relay takes what comes from elsewhere for a write of its own and sends it on under its own name.
+    OriginFilterMissing,
+    /// What another leader took back from a set comes back.
+    UnionResurrects,
+    /// A conflict takes the rest of its message along.
+    BatchDropped,
+    /// A handler looks at the name of the node that it runs on.
+    HandlerReadsNode,
+    /// Of three leaders each wins over the next one.
+    WinnerNotTransitive,
+    /// Now and then a stamp lies an hour ahead.
+    PoisonedStamp,
+    /// A leader that restarts gives away the last positions of its log once more.
+    IdReused,
+    /// A write is acknowledged before it is on the disk.
+    AckBeforePersist,
 }
 
 impl Mutant {
     /// All mutants.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 28] = [
         Self::EqualStampsIgnored,
         Self::NoTieRule,
         Self::StampsAsText,
@@ -72,6 +98,18 @@ impl Mutant {
         Self::IdempotencyKeyIgnored,
         Self::FenceIgnored,
         Self::ClaimsUnchecked,
+        Self::LocalStampForgotten,
+        Self::WinnerPerTable,
+        Self::MissingRowSkipped,
+        Self::SumOfAbsolutes,
+        Self::OriginFilterMissing,
+        Self::UnionResurrects,
+        Self::BatchDropped,
+        Self::HandlerReadsNode,
+        Self::WinnerNotTransitive,
+        Self::PoisonedStamp,
+        Self::IdReused,
+        Self::AckBeforePersist,
     ];
 
     /// The name, as reports spell it.
@@ -94,6 +132,18 @@ impl Mutant {
             Self::IdempotencyKeyIgnored => "idempotency-key-ignored",
             Self::FenceIgnored => "fence-ignored",
             Self::ClaimsUnchecked => "claims-unchecked",
+            Self::LocalStampForgotten => "local-stamp-forgotten",
+            Self::WinnerPerTable => "winner-per-table",
+            Self::MissingRowSkipped => "missing-row-skipped",
+            Self::SumOfAbsolutes => "sum-of-absolutes",
+            Self::OriginFilterMissing => "origin-filter-missing",
+            Self::UnionResurrects => "union-resurrects",
+            Self::BatchDropped => "batch-dropped",
+            Self::HandlerReadsNode => "handler-reads-node",
+            Self::WinnerNotTransitive => "winner-not-transitive",
+            Self::PoisonedStamp => "poisoned-stamp",
+            Self::IdReused => "id-reused",
+            Self::AckBeforePersist => "ack-before-persist",
         }
     }
 
@@ -106,9 +156,29 @@ impl Mutant {
             Self::DeletesIgnoreStamps => "SymmetricDS, Cosmos DB, SQL Server",
             Self::SharedHighWaterMark => "OpenLDAP, CSN too old",
             Self::MergeDropsASide => "y-crdt#268",
+            Self::LocalStampForgotten => "Spock, #608",
+            Self::WinnerPerTable => "Bucardo",
+            Self::MissingRowSkipped => "PostgreSQL 18, Spock",
+            Self::SumOfAbsolutes => "SQL Server",
+            Self::OriginFilterMissing => "Percona",
+            Self::UnionResurrects => "shopping carts",
+            Self::BatchDropped => "SymmetricDS",
+            Self::IdReused => "USN rollback",
             _ => "",
         }
     }
+}
+
+/// How far ahead a poisoned stamp lies, microseconds.
+pub(crate) const POISON_US: i64 = 3_600_000_000;
+
+/// Whether the last version that was applied met another one.
+pub(crate) fn met_conflict(outputs: &[Output]) -> bool {
+    let applied = outputs.iter().rev().find_map(|output| match output {
+        Output::Trace(TraceEvent::Apply { against, .. }) => Some(against.is_some()),
+        _ => None,
+    });
+    applied.unwrap_or(false)
 }
 
 /// Puts a version into a cell as a strategy with this defect does.
@@ -118,6 +188,7 @@ pub(crate) fn install(
     cell: &mut Cell,
     mut incoming: Incoming,
     site: Site,
+    me: ReplicaId,
 ) -> Outcome {
     let version = &incoming.version;
     let held = cell.versions.first();
@@ -141,17 +212,45 @@ pub(crate) fn install(
             Outcome::applied()
         }
         (Mutant::SiblingsOverwritten, _) => overwrite(cell, incoming),
-        (Mutant::MergeDropsASide, _) => {
+        (Mutant::MergeDropsASide | Mutant::SumOfAbsolutes | Mutant::HandlerReadsNode, _) => {
             let outcome = sound.install(cell, incoming, site);
-            if cell.merged.is_some() {
-                cell.merged = Some(cell.versions.first().and_then(|version| version.value.clone()));
+            if cell.merged.is_some() && cell.versions.len() > 1 {
+                cell.merged = Some(merged(mutant, cell, me));
             }
             outcome
         }
+        (Mutant::LocalStampForgotten, Some(held)) if site == Site::Remote && held.dot.origin == me => {
+            overwrite(cell, incoming)
+        }
+        (Mutant::MissingRowSkipped, None) if site == Site::Remote && version.context.total() > 0 => {
+            Outcome::against(Decision::Discarded, version.write, false)
+        }
+        (Mutant::WinnerNotTransitive, Some(held)) => {
+            let next = |origin: ReplicaId| (origin.index() + 1) % 3;
+            let (one, other) = (version.dot.origin, held.dot.origin);
+            let beats = one == other || version.knew(held) || next(one) == other.index();
+            if beats && !held.knew(version) { overwrite(cell, incoming) } else { keep(held.write) }
+        }
         _ => {
+            if mutant == Mutant::UnionResurrects && site == Site::Remote {
+                incoming.removes.clear();
+            }
             incoming.counted &= mutant != Mutant::CopiesCounted;
             sound.install(cell, incoming, site)
         }
+    }
+}
+
+/// What a handler with this defect makes of versions that stand side by side.
+fn merged(mutant: Mutant, cell: &Cell, me: ReplicaId) -> Option<Value> {
+    let of = |version: Option<&Version>| version.and_then(|version| version.value.clone());
+    match mutant {
+        Mutant::SumOfAbsolutes => {
+            let values = cell.versions.iter().filter_map(|version| version.value.as_ref()?.as_int());
+            Some(Value::Int(values.fold(0, i64::wrapping_add)))
+        }
+        Mutant::HandlerReadsNode if me.index() % 2 == 1 => of(cell.versions.last()),
+        _ => of(cell.versions.first()),
     }
 }
 

@@ -34,7 +34,8 @@ pub enum Operation {
         /// Who takes it, such as a meeting.
         value: Value,
     },
-    /// Give up a field of a map, if this value holds it; otherwise nothing changes.
+    /// Give up a field of a map, or the place beside it to which a merge moved this value (see [`places`]), if it holds
+    /// one; otherwise nothing changes.
     Release {
         /// The field to free.
         field: SmolStr,
@@ -175,6 +176,30 @@ pub fn field_of(mut holders: BTreeSet<Value>) -> Option<Value> {
     }
 }
 
+/// A field, and the places beside it: `9h`, then `9h+1`, `9h+2` and so on, as far as they are held. A merge that finds
+/// two claims of one field moves one of them to a place beside it, where its owner finds it: it is still held by whoever
+/// claimed it, and given up like the field itself.
+pub fn places<'a>(
+    fields: &'a BTreeMap<SmolStr, Value>,
+    field: &'a str,
+) -> impl Iterator<Item = (&'a SmolStr, &'a Value)> {
+    use core::ops::Bound::{Excluded, Unbounded};
+    let beside = fields
+        .range::<str, _>((Excluded(field), Unbounded))
+        .take_while(move |(name, _)| name.starts_with(field))
+        .filter(move |(name, _)| name.as_bytes().get(field.len()) == Some(&b'+'));
+    fields.get_key_value(field).into_iter().chain(beside)
+}
+
+/// Whether this value holds a field, or a place beside it.
+#[must_use]
+pub fn is_held(fields: &BTreeMap<SmolStr, Value>, field: &str, value: &Value) -> bool {
+    places(fields, field).any(|(_, holder)| match holder {
+        Value::Set(holders) => holders.contains(value),
+        holder => holder == value,
+    })
+}
+
 fn claim(fields: &mut Fields, field: &SmolStr, value: &Value) -> Result<(), ExecuteError> {
     let held = holders(fields.get(field));
     if held.iter().any(|holder| holder != value) {
@@ -185,13 +210,14 @@ fn claim(fields: &mut Fields, field: &SmolStr, value: &Value) -> Result<(), Exec
 }
 
 fn release(fields: &mut Fields, field: &SmolStr, value: &Value) {
-    let mut held = holders(fields.get(field));
-    if held.remove(value) {
-        match field_of(held) {
-            Some(rest) => fields.insert(field.clone(), rest),
-            None => fields.remove(field),
-        };
-    }
+    let holding = |(_, holder): &(&SmolStr, &Value)| holders(Some(holder)).contains(value);
+    let Some(field) = places(fields, field).find(holding).map(|(place, _)| place.clone()) else { return };
+    let mut held = holders(fields.get(&field));
+    held.remove(value);
+    match field_of(held) {
+        Some(rest) => fields.insert(field, rest),
+        None => fields.remove(&field),
+    };
 }
 
 fn wrong_kind(needed: &'static str, found: &Value) -> ExecuteError {

@@ -32,6 +32,54 @@ pub(crate) const fn fnv1a_step(hash: u64, byte: u8) -> u64 {
     (hash ^ byte as u64).wrapping_mul(0x0100_0000_01b3)
 }
 
+/// A digest of bytes, eight at a time: far quicker than FNV-1a, and as frozen. It depends on the bytes alone, not on the
+/// pieces in which they come. No protection against anybody who wants a collision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hash64 {
+    state: u64,
+    length: u64,
+    /// The bytes that do not yet make a word, the first one lowest.
+    rest: u64,
+}
+
+impl Hash64 {
+    /// Takes more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        let filled = (self.length % 8) as usize;
+        self.length += bytes.len() as u64;
+        let (first, bytes) = bytes.split_at(bytes.len().min((8 - filled) % 8));
+        for (&byte, place) in first.iter().zip(filled..) {
+            self.rest |= u64::from(byte) << (8 * place);
+        }
+        if filled + first.len() == 8 {
+            self.word(self.rest);
+            self.rest = 0;
+        }
+        let (words, last) = bytes.as_chunks::<8>();
+        for &word in words {
+            self.word(u64::from_le_bytes(word));
+        }
+        for (&byte, place) in last.iter().zip(0_u32..) {
+            self.rest |= u64::from(byte) << (8 * place);
+        }
+    }
+
+    /// Takes a number.
+    pub fn number(&mut self, number: u64) {
+        self.update(&number.to_le_bytes());
+    }
+
+    /// The digest of all that was taken.
+    #[must_use]
+    pub const fn finish(&self) -> u64 {
+        mix(self.state ^ self.rest ^ self.length.wrapping_mul(GOLDEN))
+    }
+
+    const fn word(&mut self, word: u64) {
+        self.state = (self.state ^ word).wrapping_mul(GOLDEN).rotate_left(29).wrapping_add(GOLDEN);
+    }
+}
+
 /// One stream of numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
@@ -89,6 +137,27 @@ mod tests {
             first,
             [9_170_908_273_529_471_162, 11_190_984_407_017_925_364, 14_853_738_847_381_452_216]
         );
+    }
+
+    #[test]
+    fn a_digest_depends_on_the_bytes_and_not_on_their_pieces() {
+        let bytes: alloc::vec::Vec<u8> = (0..200_u8).collect();
+        let whole = |bytes: &[u8]| {
+            let mut hash = Hash64::default();
+            hash.update(bytes);
+            hash.finish()
+        };
+        for piece in 1..20 {
+            let mut hash = Hash64::default();
+            bytes.chunks(piece).for_each(|bytes| hash.update(bytes));
+            assert_eq!(hash.finish(), whole(&bytes), "in pieces of {piece}");
+        }
+        let mut digests = alloc::collections::BTreeSet::new();
+        for length in 0..bytes.len() {
+            assert!(digests.insert(whole(&bytes[..length])), "the first {length} bytes");
+            assert!(digests.insert(whole(&bytes[length..])), "without the first {length} bytes");
+        }
+        assert_eq!(whole(b"quarrel: a digest"), 9_379_691_934_021_001_377, "it is frozen");
     }
 
     #[test]

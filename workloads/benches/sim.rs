@@ -10,7 +10,7 @@ use quarrel_workloads::{
     judge::Judgement,
     mark::Mark,
     scenario::{Scenario, parse},
-    simulation::{expand, header, header_of, judge_schedule, observe, shrink},
+    simulation::{Trial, expand, header, header_of, judge_schedule, observe},
 };
 use std::{collections::BTreeMap, env, fs, hint::black_box, time::Instant};
 
@@ -133,7 +133,7 @@ fn shrinking(scenario: &Scenario, schedules: &[Schedule]) {
         let Some(schedule) = usize::try_from(number - 1).ok().and_then(|index| found.get(index)) else {
             return;
         };
-        let shrunk = shrink(scenario, schedule, loses, 10_000);
+        let shrunk = Trial::new(scenario, false).shrink(schedule, loses, 10_000);
         runs += shrunk.runs;
         sizes.push(shrunk.schedule.operations.len() + shrunk.schedule.faults.len());
     });

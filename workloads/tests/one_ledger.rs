@@ -22,7 +22,7 @@ use quarrel_workloads::{
         finals::Finals,
         ledger::{Ledger, LedgerEntry},
     },
-    history::{Event, FinalVersion, OperationResult, Quiescence},
+    history::{Event, OperationResult, Quiescence},
 };
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -133,20 +133,8 @@ impl<'a> Recorder<'a> {
             let core = self.world.replica(&self.state, replica);
             let mut records = 0;
             for (key, cell) in core.cells() {
-                let resolved = cell.merged.is_some() || cell.versions.len() < 2;
-                let version = |held: &quarrel_models::version::Version| FinalVersion {
-                    write: held.write,
-                    dot: held.dot,
-                    stamp: held.stamp,
-                    value: held.value.clone(),
-                };
                 records += 1;
-                self.events.push(Event::Final {
-                    replica,
-                    key: key.clone(),
-                    value: if resolved { cell.value().cloned() } else { None },
-                    versions: cell.versions.iter().map(version).collect(),
-                });
+                self.events.push(Event::holding(replica, key.clone(), cell.clone()));
             }
             let applied = core.applied().clone();
             self.events.push(Event::FinalEnd { replica, records, applied });

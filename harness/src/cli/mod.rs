@@ -2,9 +2,12 @@
 
 mod browse;
 mod check;
+mod ci;
 mod completions;
 mod doctor;
+mod handler;
 mod keep;
+mod latency;
 mod model;
 mod node;
 mod options;
@@ -15,6 +18,7 @@ mod runs;
 mod scenarios;
 mod select;
 mod signals;
+mod sim;
 mod surroundings;
 mod systems;
 
@@ -30,9 +34,12 @@ Examples:
   quarrel run                        tour the four strategies, about a minute
   quarrel run --quick                the same in a few seconds each
   quarrel run lww-skew --seed 8127   one scenario, this load, these faults
+  quarrel sim lww-skew               a thousand seeds of it, simulated
   quarrel model lww-skew             every interleaving of it, in small
   quarrel replay FILE --on live      what it found, on real processes
+  quarrel latency --link-delay 20ms  ring, star and all-to-all compared
   quarrel check latest               judge the last run again
+  quarrel ci --budget 5m             model and live runs, for a pipeline
   quarrel scenarios list             what can be run without writing a file
 
 Exit codes:
@@ -52,12 +59,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(Box<run::Arguments>),
+    Sim(Box<sim::Arguments>),
     Model(Box<model::Arguments>),
     Replay(replay::Arguments),
+    Latency(Box<latency::Arguments>),
+    Ci(ci::Arguments),
     Check(check::Arguments),
     Report(report::Arguments),
     Runs(runs::Arguments),
     Scenarios(scenarios::Arguments),
+    Handler(handler::Arguments),
     Systems(systems::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
@@ -85,17 +96,32 @@ pub fn main(words: impl IntoIterator<Item = OsString>, world: &mut World<'_>) ->
     }
 }
 
+/// Whether a command line, its first word being the program's name, is one that is understood.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn understood(words: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    Cli::try_parse_from(words).map(drop).map_err(|error| error.to_string())
+}
+
 fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
     match verb {
         Verb::Run(arguments) => {
             warn_of_unknown_variables(world)?;
             run::run(&arguments, world)
         }
+        Verb::Sim(arguments) => sim::sim(&arguments, world),
         Verb::Model(arguments) => model::model(&arguments, world),
         Verb::Replay(arguments) => replay::replay(&arguments, world),
+        Verb::Latency(arguments) => latency::latency(&arguments, world),
+        Verb::Ci(arguments) => {
+            warn_of_unknown_variables(world)?;
+            ci::ci(&arguments, world)
+        }
         Verb::Check(arguments) => check::check(&arguments, world),
         Verb::Report(arguments) => report::report(&arguments, world),
         Verb::Runs(arguments) => runs::runs(&arguments, world),
+        Verb::Handler(arguments) => handler::handler(&arguments, world),
         Verb::Scenarios(arguments) => scenarios::scenarios(&arguments, world),
         Verb::Doctor(arguments) => doctor::doctor(&arguments, world),
         Verb::Completions(arguments) => completions::completions(&arguments, world),

@@ -4,12 +4,13 @@ use super::{
     World,
     options::{Output, OutputOption, StoreOption},
     select::{self, Source, closest, quoted},
+    signals,
 };
 use crate::{
     exit::{Exit, Failure},
     model::{self, Answer, Outcome, Question, Selection, Small, WitnessFile, write_witnesses},
     report::{Matrix, ModelJson, ModelMarkdown, ModelText, Modelled, Paint, Record, Taken},
-    store::{FORMAT_VERSION, Host, ModelRecord, Versions},
+    store::{FORMAT_VERSION, Host, ModelRecord, RunFolder, Versions},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quarrel_models::{
@@ -22,10 +23,12 @@ use quarrel_workloads::{
 };
 use std::{
     fs::OpenOptions,
+    io::Write as _,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 const EXAMPLES: &str = "\
@@ -139,6 +142,43 @@ pub(super) fn model(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
         return Err(Failure::usage("there is nothing to check: name a scenario, or --matrix", help));
     }
     scenarios(arguments, world)
+}
+
+/// A scenario in small within a time: nothing else is asked for.
+pub(super) fn within(
+    time: Span,
+    (word, scenario): (&str, &Scenario),
+    store: StoreOption,
+    world: &World<'_>,
+) -> Result<Modelled, Failure> {
+    let limits = Limits::default();
+    let arguments = Arguments {
+        scenarios: vec![word.to_owned()],
+        matrix: false,
+        explore: false,
+        port: 0,
+        strategy: Vec::new(),
+        topology: Vec::new(),
+        fault: Vec::new(),
+        property: Vec::new(),
+        leaders: None,
+        writes: None,
+        keys: None,
+        states: limits.states,
+        depth: limits.depth,
+        time,
+        unreduced: false,
+        jobs: None,
+        witness_dir: None,
+        store,
+        output: OutputOption { output: Output::Text },
+    };
+    let small = made_small(&arguments, scenario)?;
+    // All searches together take no longer than that; two or more go on at a time.
+    let rounds = small.questions.len().div_ceil(jobs(&arguments)).max(1);
+    let share = time.duration() / u32::try_from(rounds).unwrap_or(u32::MAX);
+    let arguments = Arguments { time: share.max(Duration::from_millis(100)).into(), ..arguments };
+    one(&arguments, word, scenario, small, &UnderWay::default(), world)
 }
 
 fn limits(arguments: &Arguments) -> Limits {
@@ -278,6 +318,7 @@ fn resolved(word: &str, world: &World<'_>) -> Result<(Source, Scenario), Failure
     let source = select::source(word)?;
     let plain = Overrides::default();
     let resolved = select::resolve(&source, &plain, &plain, world.surroundings.colours_err)?;
+    select::of_our_core(&resolved, "the model", word)?;
     Ok((source, resolved.scenario))
 }
 
@@ -299,9 +340,14 @@ fn scenarios(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, Failu
         let small = made_small(arguments, &scenario)?;
         plan.push((word.clone(), scenario, small));
     }
+    let under_way = UnderWay::default();
+    if world.surroundings.catch_signals {
+        let under_way = Arc::clone(&under_way);
+        signals::leave(move || give_up(&under_way));
+    }
     let (mut exit, mut all) = (Exit::Success, Vec::new());
     for (word, scenario, small) in plan {
-        let modelled = one(arguments, &word, &scenario, small, world)?;
+        let modelled = one(arguments, &word, &scenario, small, &under_way, world)?;
         exit = exit.merge(modelled.outcome.verdict.into());
         if arguments.output.output == Output::Text {
             if !all.is_empty() {
@@ -319,31 +365,58 @@ fn scenarios(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, Failu
     Ok(exit)
 }
 
+/// The folder of the scenario that is searched. Whoever holds the lock writes to it, or takes it away.
+type UnderWay = Arc<Mutex<Option<RunFolder>>>;
+
+fn locked(under_way: &UnderWay) -> MutexGuard<'_, Option<RunFolder>> {
+    under_way.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A search that did not come to its end has found nothing that is worth a folder.
+fn give_up(under_way: &UnderWay) {
+    let told = match locked(under_way).take().map(RunFolder::discard) {
+        Some(Err(error)) => format!("interrupted; {error}"),
+        Some(Ok(())) => "interrupted: of the search under way nothing is kept".to_owned(),
+        None => "interrupted".to_owned(),
+    };
+    // Where it cannot be said, it is done all the same.
+    let _ = writeln!(std::io::stderr(), "{told}");
+}
+
 fn one(
     arguments: &Arguments,
     word: &str,
     scenario: &Scenario,
     small: Small,
+    under_way: &UnderWay,
     world: &World<'_>,
 ) -> Result<Modelled, Failure> {
+    // Held from before the folder is there: else a signal between the two would leave it behind.
+    let mut held = locked(under_way);
     let folder = arguments.store.store().begin_model(&ModelRecord {
         v: FORMAT_VERSION,
         arena: "model".to_owned(),
         scenario: scenario.clone(),
         scaled: small.scaled.clone(),
+        seed: None,
         started: jiff::Timestamp::now().to_string(),
         command: world.surroundings.command.clone(),
         versions: Versions::default(),
         host: Host::here(),
     })?;
+    let (path, final_path) = (folder.path().to_owned(), folder.final_path());
+    *held = Some(folder);
+    drop(held);
     let leaders = small.questions.first().map_or(0, |question| question.world.scope().leaders);
     let began = Instant::now();
     let mut answers = Vec::new();
     ask(arguments, small.questions, world, |answer| answers.push(answer));
+    // From here on nothing is given up any more.
+    let mut held = locked(under_way);
     let outcome = model::judge(scenario, &small.lacks, &answers);
     let files = witnesses(&outcome, &answers);
     let replay = files.first().map(|file| {
-        let path = folder.final_path().join("witness").join(format!("{}.json", file.name));
+        let path = final_path.join("witness").join(format!("{}.json", file.name));
         format!("quarrel replay {} --on live", quoted(&path.display().to_string()))
     });
     let modelled = Modelled {
@@ -356,17 +429,18 @@ fn one(
         records: answers.iter().flat_map(Record::of).collect(),
         outcome,
         seconds: began.elapsed().as_secs_f64(),
-        results: Some(folder.final_path().display().to_string()),
+        results: Some(final_path.display().to_string()),
         again: format!("quarrel model {}{}", quoted(word), flags(arguments)),
         replay,
     };
-    let kept = folder.path().join("witness");
+    let kept = path.join("witness");
     write_witnesses(&kept, &files).map_err(|error| unwritable(&kept, &error))?;
     if let Some(asked) = &arguments.witness_dir {
         write_witnesses(asked, &files).map_err(|error| unwritable(asked, &error))?;
     }
     let mut report = Vec::new();
     ModelText::default().scenario(&modelled, &mut report)?;
+    let folder = held.take().ok_or_else(|| Failure::defect("the folder of a search is gone"))?;
     folder.add("report.txt", &report)?;
     let verdict = ModelJson.verdict(&modelled).map_err(|error| Failure::defect(error.to_string()))?;
     folder.complete(&verdict, true)?;

@@ -92,6 +92,7 @@ pub(super) fn replay(arguments: &Arguments, world: &mut World<'_>) -> Result<Exi
                 "start it by its path",
             )
         })?;
+        replayed.compared = true;
         replayed.difference = live::play(&witness, &program, &interrupt).map_err(|error| match error {
             LiveError::Cannot { .. } | LiveError::Witness(_) => cannot(&error),
             LiveError::Interrupted => Failure {

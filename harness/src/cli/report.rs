@@ -54,7 +54,7 @@ pub(super) fn report(arguments: &Arguments, world: &mut World<'_>) -> Result<Exi
 pub(super) fn finished(entry: Entry) -> Result<Entry, Failure> {
     if entry.model.is_some() {
         let name = entry.full_name();
-        let message = format!("{name} is a scenario in the model: there are no operations to draw");
+        let message = format!("{name} is no live run: there are no operations to draw");
         return Err(Failure::usage(message, format!("`quarrel runs show {name}` shows what was found")));
     }
     match entry.status {

@@ -102,6 +102,15 @@ struct Plan {
     flags: Vec<String>,
 }
 
+/// How runs are made.
+pub(super) struct Terms<'a> {
+    pub(super) seed: u64,
+    /// The changes to the scenarios, as flags of the repeat command.
+    pub(super) flags: &'a [String],
+    pub(super) keep: Keep,
+    pub(super) progress: Progress,
+}
+
 /// What `verdict.json` says.
 #[derive(Debug, Serialize)]
 struct VerdictFile<'a> {
@@ -125,9 +134,11 @@ pub(super) fn run(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit, 
     }
     let text = Text { paint: Paint { on: world.surroundings.colours_out }, ci: world.surroundings.ci };
     let mut report = Report { runs: Vec::new(), tour: None };
+    let (keep, progress) = (arguments.keep, arguments.progress);
+    let terms = Terms { seed: plan.seed, flags: &plan.flags, keep, progress };
     let mut exit = Exit::Success;
     for (source, resolved) in &plan.scenarios {
-        match one(arguments, &plan, source, &resolved.scenario, &store, &interrupt, world) {
+        match one(&terms, source, &resolved.scenario, &store, &interrupt, world) {
             Ok(summary) => {
                 exit = exit.merge(exit_of(&summary));
                 if arguments.output.output == Output::Text {
@@ -188,9 +199,8 @@ fn print_config(plan: &Plan, world: &mut World<'_>) -> Result<Exit, Failure> {
 }
 
 /// Makes one run, from its folder to its verdict.
-fn one(
-    arguments: &Arguments,
-    plan: &Plan,
+pub(super) fn one(
+    terms: &Terms<'_>,
     source: &Source,
     scenario: &Scenario,
     store: &Store,
@@ -201,7 +211,7 @@ fn one(
     let record = RunRecord {
         v: FORMAT_VERSION,
         scenario: scenario.clone(),
-        seed: plan.seed,
+        seed: terms.seed,
         started: jiff::Timestamp::now().to_string(),
         command: surroundings.command.clone(),
         versions: Versions::default(),
@@ -214,18 +224,18 @@ fn one(
     let live = Arc::new(Live::new(&scenario.name));
     let request = RunRequest {
         scenario: scenario.clone(),
-        seed: plan.seed,
+        seed: terms.seed,
         folder: folder.path().to_path_buf(),
         program,
         live: Arc::clone(&live),
         interrupt: interrupt.clone(),
     };
-    let display = Display::start(live, interrupt.clone(), arguments.progress, surroundings.terminal_err);
+    let display = Display::start(live, interrupt.clone(), terms.progress, surroundings.terminal_err);
     let outcome = (world.runner)(&request);
     drop(display);
-    let again = again(Some(&source.word), plan.seed, &plan.flags);
+    let again = again(Some(&source.word), terms.seed, terms.flags);
     let outcome = outcome.map_err(|error| broken_off(error.into(), folder.path(), &again))?;
-    let summary = keep(folder, scenario, plan.seed, &outcome, again, arguments.keep, world)?;
+    let summary = keep(folder, scenario, terms.seed, &outcome, again, terms.keep, world)?;
     note_run_folder(None);
     Ok(summary)
 }
@@ -309,7 +319,7 @@ fn latencies(latency: &Latency) -> Latencies {
     }
 }
 
-fn exit_of(summary: &Summary) -> Exit {
+pub(super) fn exit_of(summary: &Summary) -> Exit {
     if summary.interrupted { Exit::Interrupted } else { summary.verdict.into() }
 }
 
@@ -325,11 +335,11 @@ fn again(word: Option<&str>, seed: u64, flags: &[String]) -> String {
     command
 }
 
-fn create(path: &Path) -> Result<File, Failure> {
+pub(super) fn create(path: &Path) -> Result<File, Failure> {
     File::create(path).map_err(|error| unwritable(path, &error))
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::environment(
         format!("cannot write {}: {error}", path.display()),
         "name a file in a folder that exists",

@@ -149,7 +149,7 @@ fn list(store: &Store, output: Output, world: &mut World<'_>) -> Result<Exit, Fa
     let mut table = Table::new(["run", "scenario", "seed", "started", "verdict"]);
     for entry in catalogue.entries() {
         let seed = entry.record.as_ref().map(|record| record.seed.to_string());
-        let model = || entry.model.as_ref().map(|_| "model".to_owned());
+        let model = || entry.model.as_ref().map(|record| record.arena.clone());
         table.row([
             catalogue.shortest(entry),
             entry.scenario.clone(),
@@ -168,7 +168,7 @@ fn as_json(catalogue: &Catalogue, entry: &Entry) -> Value {
         "shortest": catalogue.shortest(entry),
         "scenario": entry.scenario,
         "seed": entry.record.as_ref().map(|record| record.seed),
-        "arena": if entry.model.is_some() { "model" } else { "live" },
+        "arena": entry.model.as_ref().map_or("live", |record| record.arena.as_str()),
         "started": entry.started(),
         "status": status(entry.status),
         "verdict": entry.verdict_word(),
@@ -217,7 +217,7 @@ fn show(store: &Store, name: &str, output: Output, world: &mut World<'_>) -> Res
     Ok(Exit::Success)
 }
 
-/// A scenario in the model: its report as it was written.
+/// A scenario in the model, or a measurement: its report as it was written.
 fn show_model(
     entry: &Entry,
     verdict: &Value,

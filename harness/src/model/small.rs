@@ -15,6 +15,8 @@ use quarrel_workloads::scenario::{
 const LEADERS: usize = 3;
 /// The writes that do.
 const WRITES: u8 = 3;
+/// The writes among more than two kinds of faults at once: a third multiplies the states beyond any patience.
+const WRITES_AMONG_MANY_FAULTS: u8 = 2;
 /// How far a clock is off: behind or ahead of all writes, of which each takes a millisecond.
 const OFF_MS: i8 = 10;
 
@@ -41,7 +43,12 @@ pub fn small(scenario: &Scenario, leaders: Option<usize>, writes: Option<u8>) ->
     let mut worlds = vec![("none", base.clone())];
     let at_once = Faults { in_flight: false, ..faults.clone() };
     if at_once != Faults::default() {
-        worlds.push(("faults", Scope { overlap: false, faults: at_once, ..base.clone() }));
+        let mut scope = Scope { overlap: false, faults: at_once, ..base.clone() };
+        if writes.is_none() && kinds(&scope.faults) > 2 {
+            scope.writes = WRITES_AMONG_MANY_FAULTS;
+            scaled.push(format!("{} writes among all its faults at once", scope.writes));
+        }
+        worlds.push(("faults", scope));
     }
     if faults.in_flight {
         // Each request under way multiplies the states: two clients with a write each show it.
@@ -58,6 +65,14 @@ pub fn small(scenario: &Scenario, leaders: Option<usize>, writes: Option<u8>) ->
     let lacks = lacks(scenario);
     scaled.extend(lacks.iter().map(|what| format!("no {what}")));
     Ok(Small { questions, scaled, lacks })
+}
+
+/// How many kinds of faults there are: of clocks, of clients, of processes, of links.
+fn kinds(faults: &Faults) -> usize {
+    let clocks = !faults.offsets_ms.is_empty() || faults.clock_changes > 0;
+    let processes = faults.crashes + faults.restarts + faults.tail_losses > 0;
+    let links = faults.duplicates > 0 || faults.unordered;
+    [clocks, faults.relocations > 0, processes, links].into_iter().filter(|&there| there).count()
 }
 
 fn base(scenario: &Scenario, leaders: Option<usize>, writes: Option<u8>, scaled: &mut Vec<String>) -> Scope {
@@ -77,6 +92,7 @@ fn base(scenario: &Scenario, leaders: Option<usize>, writes: Option<u8>, scaled:
     let (workload, records) = match &scenario.workload {
         scenario::Workload::Register(keys) if deletes(keys.delete_share) => (Workload::Document, keys.keys),
         scenario::Workload::Register(keys) => (Workload::Register, keys.keys),
+        scenario::Workload::Set(keys) if deletes(keys.delete_share) => (Workload::Cart, keys.keys),
         scenario::Workload::Set(keys) => (Workload::Set, keys.keys),
         scenario::Workload::Counter(keys) => (Workload::Counter, keys.keys),
         scenario::Workload::Calendar(calendar) => {
@@ -167,9 +183,6 @@ fn lacks(scenario: &Scenario) -> Vec<String> {
     let moves =
         matches!(&scenario.workload, scenario::Workload::Calendar(calendar) if calendar.move_share > 0.0);
     without(moves, "meetings moved to another slot");
-    // The model's clients would also remove what they have never seen; those of a scenario do not.
-    let removes = matches!(&scenario.workload, scenario::Workload::Set(keys) if keys.delete_share > 0.0);
-    without(removes, "removals from sets");
     without(!scenario.cluster.followers.is_empty(), "followers");
     lacks
 }

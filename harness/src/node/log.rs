@@ -97,6 +97,15 @@ impl WriteAheadLog {
         Ok((Self { file, durability, buffer: Vec::new() }, recovered))
     }
 
+    /// Reads what a log holds, and leaves the file as it is.
+    ///
+    /// # Errors
+    /// As [`WriteAheadLog::open`].
+    pub fn read(path: &Path) -> Result<Recovered, LogError> {
+        let bytes = std::fs::read(path).map_err(|source| LogError::Io { path: path.to_owned(), source })?;
+        Ok(scan(path, &bytes)?.0)
+    }
+
     /// Adds a record to what the next [`commit`](Self::commit) makes durable.
     ///
     /// # Errors

@@ -24,7 +24,10 @@ use anyhow::Context as _;
 use quarrel_models::{
     id::LinkId,
     replica::{Config, Replica},
+    strategy::Strategy,
+    topology::TopologyError,
 };
+use quarrel_workloads::scenario::{Cluster, Durability};
 use rustix::process::Signal;
 use shell::{ApplyLog, Command, Shell};
 use std::{io::Write as _, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
@@ -72,7 +75,7 @@ async fn serve(spec: NodeSpec) -> anyhow::Result<()> {
             spec.replica, recovered.torn_bytes
         ));
     }
-    let config = Arc::new(config_of(&spec)?);
+    let (config, records) = (Arc::new(config_of(&spec)?), recovered.records.len());
     let replica = Replica::recover(config, spec.replica, recovered.records)?;
     let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let replication = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -95,7 +98,7 @@ async fn serve(spec: NodeSpec) -> anyhow::Result<()> {
     });
     announce(listening)?;
     tokio::select! {
-        ended = work(Shell::new(replica, clock, log, apply_log), queue, stepped) => {
+        ended = work(Shell::new(replica, clock, log, records, apply_log), queue, stepped) => {
             ended.context("the node can no longer keep what it acknowledges")?;
             // Give the answer to the shutdown time to leave.
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -111,16 +114,26 @@ async fn work(shell: Shell, queue: mpsc::Receiver<Command>, stepped: bool) -> st
 }
 
 /// The core's configuration for a node of this cluster.
-fn config_of(spec: &NodeSpec) -> anyhow::Result<Config> {
-    if let Some(cluster) = &spec.stepped {
-        return Ok(cluster.config()?);
+fn config_of(spec: &NodeSpec) -> Result<Config, TopologyError> {
+    match &spec.stepped {
+        Some(cluster) => cluster.config(),
+        None => live_config(&spec.cluster, &spec.strategy),
     }
-    let token_wait_us = u64::try_from(spec.cluster.token_wait.duration().as_micros())?;
+}
+
+/// The core's configuration for a node of a live run.
+///
+/// # Errors
+/// If the cluster cannot deliver.
+pub(crate) fn live_config(cluster: &Cluster, strategy: &Strategy) -> Result<Config, TopologyError> {
+    let token_wait_us = u64::try_from(cluster.token_wait.duration().as_micros()).unwrap_or(u64::MAX);
+    // Whether acknowledged writes may be lost when the process is killed.
+    let may_lose_its_tail = matches!(cluster.durability, Durability::None);
     Ok(Config {
         token_wait_us,
         home_wait_us: token_wait_us,
-        reserve: if spec.may_lose_its_tail() { RESERVE } else { 0 },
-        ..Config::new(spec.graph()?, spec.strategy.clone())
+        reserve: if may_lose_its_tail { RESERVE } else { 0 },
+        ..Config::new(cluster.graph()?, strategy.clone())
     })
 }
 

@@ -85,7 +85,8 @@ pub struct Status {
 /// The version of the apply log's format.
 const APPLY_FORMAT_VERSION: u32 = 1;
 
-/// The apply log: a header line, then what the replica did, one JSON object per line.
+/// The apply log: a header line, then what the replica did, one JSON object per line; and where each life of the node
+/// begins and ends, how many records its write-ahead log has then, and what it is.
 #[derive(Debug)]
 pub(super) struct ApplyLog {
     file: Option<BufWriter<File>>,
@@ -121,9 +122,28 @@ impl ApplyLog {
         file.write_all(&self.line[1..])
     }
 
+    /// Says where a life begins or ends.
+    fn mark(&mut self, now: quarrel_models::clock::Now, event: &str, standing: Standing) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let (Standing { records, digest }, quarrel_models::clock::Now { wall_us, monotonic_us }) =
+            (standing, now);
+        writeln!(
+            file,
+            r#"{{"monotonic_us":{monotonic_us},"wall_us":{wall_us},"event":"{event}","records":{records},"digest":"{digest:016x}"}}"#
+        )?;
+        file.flush()
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.file.as_mut().map_or(Ok(()), Write::flush)
     }
+}
+
+/// Where a replica stands: the records of its write-ahead log, and what clients can see.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    records: u64,
+    digest: u64,
 }
 
 /// The replica and its surroundings.
@@ -132,6 +152,8 @@ pub(super) struct Shell {
     pub(super) replica: Replica,
     clock: ClockReader,
     log: WriteAheadLog,
+    /// The records in the log.
+    records: u64,
     apply_log: ApplyLog,
     outputs: Outputs,
     next_request: u64,
@@ -153,11 +175,18 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    pub(super) fn new(replica: Replica, clock: ClockReader, log: WriteAheadLog, apply_log: ApplyLog) -> Self {
+    pub(super) fn new(
+        replica: Replica,
+        clock: ClockReader,
+        log: WriteAheadLog,
+        records: usize,
+        apply_log: ApplyLog,
+    ) -> Self {
         Self {
             replica,
             clock,
             log,
+            records: records as u64,
             apply_log,
             outputs: Vec::new(),
             // Handles of an earlier life of this node must not be mistaken for those of this one.
@@ -179,6 +208,7 @@ impl Shell {
     /// # Errors
     /// If the log, the apply log or the clock file fails: then nothing may be acknowledged any more.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> io::Result<()> {
+        self.mark("started")?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
@@ -266,7 +296,10 @@ impl Shell {
         let now = self.clock.now()?;
         for output in &outputs {
             match output {
-                Output::Persist(record) => self.log.append(record)?,
+                Output::Persist(record) => {
+                    self.log.append(record)?;
+                    self.records += 1;
+                }
                 Output::Trace(event) => self.apply_log.write(now, event)?,
                 Output::Reply { .. } | Output::Send { .. } => {}
             }
@@ -327,9 +360,15 @@ impl Shell {
         None
     }
 
+    /// Notes in the apply log where a life begins or ends.
+    fn mark(&mut self, event: &str) -> io::Result<()> {
+        let standing = Standing { records: self.records, digest: self.replica.digest() };
+        self.apply_log.mark(self.clock.now()?, event, standing)
+    }
+
     pub(super) fn close(&mut self) -> io::Result<()> {
         self.log.flush()?;
-        self.apply_log.flush()
+        self.mark("stopped")
     }
 }
 

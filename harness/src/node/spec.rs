@@ -1,7 +1,7 @@
 //! What a node is told when it is started: one JSON file, written by the runner.
 
-use quarrel_models::{id::ReplicaId, strategy::Strategy, topology::Graph, witness};
-use quarrel_workloads::scenario::{Cluster, Durability};
+use quarrel_models::{id::ReplicaId, strategy::Strategy, witness};
+use quarrel_workloads::scenario::Cluster;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -27,22 +27,6 @@ pub struct NodeSpec {
     /// The cluster of a witness, if the node is a part of one that is played: then it is stepped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stepped: Option<witness::Cluster>,
-}
-
-impl NodeSpec {
-    /// The cluster's graph.
-    ///
-    /// # Errors
-    /// If the cluster cannot deliver; the runner has checked that before.
-    pub fn graph(&self) -> anyhow::Result<Graph> {
-        Ok(self.cluster.graph()?)
-    }
-
-    /// Whether acknowledged writes may be lost when the process is killed.
-    #[must_use]
-    pub const fn may_lose_its_tail(&self) -> bool {
-        matches!(self.cluster.durability, Durability::None)
-    }
 }
 
 /// What a node says on standard output once it listens: one line of JSON.

@@ -19,7 +19,7 @@ const LONGEST_LEAD: Duration = Duration::from_micros(100);
 
 /// An alarm clock for one waiting place.
 #[derive(Debug)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     timer: AsyncFd<OwnedFd>,
     /// When the timer will ring, as far as it is set.
     ring: Option<Instant>,
@@ -38,7 +38,7 @@ impl Alarm {
         reason = "the replacement is an unsafe function, whose promise (the same open descriptor for as long as the \
                   AsyncFd lives) any type might break but an OwnedFd keeps"
     )]
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         Ok(Self {
@@ -55,7 +55,7 @@ impl Alarm {
     ///
     /// The timer is never read: setting it anew clears its count, and the runtime sees each expiry as an edge.
     /// That saves a system call per delayed delivery.
-    pub(super) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let now = Instant::now();
             if let Some(late) = self.ring.and_then(|ring| now.checked_duration_since(ring)) {

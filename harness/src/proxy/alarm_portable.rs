@@ -10,7 +10,7 @@ use tokio::time::{Sleep, sleep_until};
 
 /// An alarm clock for one waiting place.
 #[derive(Debug)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     sleep: Pin<Box<Sleep>>,
 }
 
@@ -20,12 +20,12 @@ impl Alarm {
     /// # Errors
     ///
     /// None; the exact alarm has some.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { sleep: Box::pin(sleep_until(Instant::now().into())) })
     }
 
     /// Ready from this instant on; else the task is woken then, or at the instant of a later call.
-    pub(super) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while Instant::now() < at {
             if self.sleep.deadline() != at.into() {
                 self.sleep.as_mut().reset(at.into());

@@ -44,6 +44,7 @@ mod shape;
 #[cfg(not(target_os = "linux"))]
 use alarm_portable as alarm;
 
+pub(crate) use alarm::Alarm;
 pub use counters::Counters;
 pub use frames::MAX_FRAME_BYTES;
 pub use intake::REORDER_PATIENCE;

@@ -53,8 +53,12 @@ impl Judged {
     }
 
     /// Holds the fates that a witness states against these. Of several winners a ledger names one, so that only the
-    /// fates are compared.
+    /// fates are compared; and none where something is under way for good, such as a stalled log: there the model knows
+    /// fates that no history tells.
     pub(super) fn compare(&self, witness: &Witness) -> Result<(), WitnessError> {
+        if self.unrest.is_some() {
+            return Ok(());
+        }
         for (write, expected) in witness.end.iter().flat_map(|end| &end.fates) {
             let found = self.fates.get(write);
             if found.map(|found| found.fate) != Some(expected.fate) {
@@ -75,10 +79,15 @@ impl Judged {
     /// Whether what the witness names was found, and how that is known.
     pub(super) fn verdict(&self, witness: &Witness) -> (Verdict, String) {
         let shows = &witness.found.shows;
+        let is_fate = matches!(shows.parse(), Ok(Finding::Fate(_)));
+        // The model calls an end more than the checkers of histories do, such as one value under two versions. What it
+        // says of an end holds of every equal end.
+        let of_the_model = shows.parse::<Property>().is_ok() && !is_fate && witness.end.is_some();
         match (self.finds(shows), &witness.end) {
             (Ok(true), _) => (Verdict::Pass, format!("{shows} is found")),
+            (Ok(false), _) if of_the_model => (Verdict::Pass, "it ends as the witness says".to_owned()),
             (Ok(false), _) => (Verdict::Fail, format!("{shows} is not found")),
-            (Err(_), Some(_)) => (Verdict::Pass, "it ends as the witness says".to_owned()),
+            (Err(why), Some(_)) => (Verdict::Pass, format!("it ends as the witness says; {why}")),
             (Err(why), None) => (Verdict::Unknown, why),
         }
     }

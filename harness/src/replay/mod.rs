@@ -5,8 +5,9 @@
 //! that they are told, and nothing passes between them but what a step delivers.
 //!
 //! The rooms: this one what a replay is and what comes of it, `judged` the fates, by the ledger that judges every run,
-//! `live` the cluster of real processes. Nothing is printed here, and nothing is decided about data.
+//! `live` the cluster of real processes, `fold` the apply logs of a run that was not stepped. Nothing is printed here, and nothing is decided about data.
 
+pub mod fold;
 mod judged;
 pub mod live;
 
@@ -25,7 +26,9 @@ pub struct Replayed {
     pub told: Narration,
     /// What the ledger and the checkers say.
     pub judged: Judged,
-    /// On real processes: the first thing that they did otherwise. What follows was not done there.
+    /// Whether real processes did the same beside it, and were compared after each step.
+    pub compared: bool,
+    /// The first thing that they did otherwise. What follows was not done there.
     pub difference: Option<Difference>,
 }
 
@@ -41,7 +44,7 @@ impl Replayed {
         let judged = Judged::of(witness, &played, &player);
         judged.compare(witness)?;
         let told = tell(&judged.stated(witness, &played), &played);
-        Ok(Self { played, told, judged, difference: None })
+        Ok(Self { played, told, judged, compared: false, difference: None })
     }
 
     /// Whether it shows what the witness says, and why that is known.
@@ -49,7 +52,12 @@ impl Replayed {
     pub fn verdict(&self, witness: &Witness) -> (Verdict, String) {
         match &self.difference {
             Some(difference) => (Verdict::Fail, difference.to_string()),
-            None => self.judged.verdict(witness),
+            None => {
+                let (verdict, why) = self.judged.verdict(witness);
+                let compared =
+                    if self.compared { "; the real processes were the same after each step" } else { "" };
+                (verdict, format!("{why}{compared}"))
+            }
         }
     }
 }

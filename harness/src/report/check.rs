@@ -19,6 +19,8 @@ use std::{
 pub struct Checked {
     /// One a file, in the order in which they were named.
     pub files: Vec<CheckedFile>,
+    /// Files in folders that are no histories, and so were not judged.
+    pub passed_over: Vec<String>,
     /// How long it took together.
     pub seconds: f64,
 }
@@ -64,6 +66,9 @@ pub struct CheckedAnomaly {
     /// Sentences on a few others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<String>,
+    /// Files with pictures, one a witness.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<String>,
 }
 
 /// An operation that shows a breach.
@@ -86,6 +91,8 @@ struct Whole<'a> {
     operations: u64,
     seconds: f64,
     files: &'a [CheckedFile],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    passed_over: &'a [String],
 }
 
 impl CheckedFile {
@@ -115,6 +122,7 @@ impl CheckedFile {
             witness: found.witness.clone(),
             operations: Vec::new(),
             more: Vec::new(),
+            pictures: Vec::new(),
         });
         Self {
             checker: "contract".to_owned(),
@@ -162,7 +170,8 @@ impl CheckedAnomaly {
             let line = operation.line.map(|line| format!("line {line}: ")).unwrap_or_default();
             writeln!(out, "       {}{}", paint.dim(&line), operation.text)?;
         }
-        self.more.iter().try_for_each(|more| indented(&format!("also: {more}"), 5, out))
+        self.more.iter().try_for_each(|more| indented(&format!("also: {more}"), 5, out))?;
+        self.pictures.iter().try_for_each(|picture| writeln!(out, "     picture: {picture}"))
     }
 }
 
@@ -181,7 +190,7 @@ impl Checked {
         for file in &self.files {
             file.text(paint, out)?;
         }
-        if self.files.len() > 1 {
+        if self.files.len() > 1 || !self.passed_over.is_empty() {
             let judged = self.files.iter().filter(|file| file.error.is_none());
             let count = |verdict| judged.clone().filter(|file| file.verdict == verdict).count();
             let errors = self.files.len() - judged.clone().count();
@@ -192,6 +201,8 @@ impl Checked {
                 format!("unknown {}", count(Verdict::Unknown)),
             ];
             parts.extend((errors > 0).then(|| format!("not judged {errors}")));
+            let passed_over = self.passed_over.len();
+            parts.extend((passed_over > 0).then(|| format!("passed over {passed_over}")));
             parts.push(format!("{:.2}s", self.seconds));
             writeln!(out, "{}", parts.join("  "))?;
         }
@@ -222,6 +233,7 @@ impl Checked {
             operations: self.files.iter().map(|file| file.operations).sum(),
             seconds: self.seconds,
             files: &self.files,
+            passed_over: &self.passed_over,
         };
         write_json(&whole, out)
     }

@@ -26,7 +26,7 @@ impl Format for Junit {
 }
 
 impl Junit {
-    fn suite(self, run: &Summary) -> TestSuite {
+    pub(super) fn suite(self, run: &Summary) -> TestSuite {
         let mut suite = TestSuite::new(&run.scenario);
         suite.set_time(Duration::try_from_secs_f64(run.seconds).unwrap_or_default());
         suite.add_property(("seed", run.seed.to_string().as_str()));

@@ -4,6 +4,7 @@
 //! judges, and nothing computes what a checker should have.
 
 mod check;
+mod ci;
 mod compare;
 mod figures;
 mod github;
@@ -11,17 +12,20 @@ pub mod html;
 mod json;
 mod judged;
 mod junit;
+mod latency;
 mod markdown;
 mod model;
 mod paint;
 mod recorded;
 mod replay;
+mod sim;
 mod summary;
 mod table;
 mod text;
 mod tour;
 
 pub use check::{Checked, CheckedAnomaly, CheckedFile, WitnessOperation};
+pub use ci::{CiReport, SimulatedCi};
 pub use compare::{Compared, Comparison, Difference, Row};
 pub use figures::grouped;
 pub(crate) use figures::wrap;
@@ -30,11 +34,13 @@ pub use json::Json;
 pub(crate) use json::{VERSION, write as write_json};
 pub use judged::Circumstances;
 pub use junit::Junit;
+pub use latency::{LatencyJunit, LatencyMarkdown, LatencyReport, LatencyText};
 pub use markdown::{MAX_BYTES as MARKDOWN_MAX_BYTES, Markdown};
 pub use model::{Matrix, ModelJson, ModelMarkdown, ModelText, Modelled, Record, Taken};
 pub use paint::Paint;
 pub use recorded::RecordedError;
 pub use replay::ReplayReport;
+pub use sim::{Campaigned, SimJson, SimText};
 pub use summary::{Found, Latencies, Mark, Operations, Property, Summary};
 pub use table::Table;
 pub use text::Text;

@@ -229,13 +229,7 @@ impl Client {
 
     async fn done(&mut self, operation: &KeyedOperation, outcome: Outcome) {
         let client = self.session.client();
-        let answer = match &outcome {
-            Outcome::Read { value, .. } => Answer::Read(value.as_ref()),
-            Outcome::Written(_) => Answer::Done,
-            Outcome::Failed(_) | Outcome::Unsent => Answer::Refused,
-            Outcome::Unknown(_) => Answer::Unknown,
-        };
-        self.generator.observe(operation, answer);
+        self.generator.observe(operation, answer_of(&outcome));
         let down = matches!(outcome, Outcome::Unsent);
         let writes = operation.operation.is_write();
         self.recorder.record(|t| Event::completion(t, client, writes, outcome));
@@ -260,8 +254,18 @@ async fn get_under_way() {
     }
 }
 
-/// The pause to the next arrival of a Poisson process.
-fn exponential(stream: &mut Stream, rate: f64) -> Duration {
+/// What an outcome is to the client's generator.
+pub(crate) fn answer_of(outcome: &Outcome) -> Answer<'_> {
+    match outcome {
+        Outcome::Read { value, .. } => Answer::Read(value.as_ref()),
+        Outcome::Written(_) => Answer::Done,
+        Outcome::Failed(_) | Outcome::Unsent => Answer::Refused,
+        Outcome::Unknown(_) => Answer::Unknown,
+    }
+}
+
+/// The pause to the next arrival of a Poisson process of this rate, a second.
+pub(crate) fn exponential(stream: &mut Stream, rate: f64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "53 bits are plenty")]
     let uniform = (stream.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     Duration::try_from_secs_f64(-(1.0 - uniform).ln() / rate.max(1e-6)).unwrap_or(Duration::from_secs(3600))

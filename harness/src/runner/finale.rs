@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Waits until every live link has delivered everything and no request waits, seen twice in a row: what was on its
 /// way between two looks shows at the second.
-pub(super) async fn quiesce(
+pub(crate) async fn quiesce(
     cluster: &mut impl System,
     budget: Duration,
     interrupt: &Interrupt,

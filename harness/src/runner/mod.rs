@@ -13,11 +13,14 @@ mod recorder;
 mod storm;
 mod transport;
 
+pub(crate) use client::{answer_of, exponential};
+pub(crate) use finale::quiesce;
 pub use interrupt::Interrupt;
 pub use live::{Live, Snapshot};
 pub use recorder::Latency;
 pub(crate) use transport::{Answered, Transport};
 
+use crate::replay::fold;
 use crate::systems::{
     System,
     mariadb::MariadbCluster,
@@ -121,7 +124,7 @@ pub fn run(request: &RunRequest) -> Result<RunOutcome, RunError> {
     Ok(RunOutcome { judgement, seconds: began.elapsed().as_secs_f64(), interrupted, latency })
 }
 
-/// Judges the history in a run's folder, and writes the ledger beside it.
+/// Judges the history in a run's folder, writes the ledger beside it, and folds the apply logs through the core.
 ///
 /// # Errors
 /// [`RunError`] if the history cannot be read or the ledger not be written.
@@ -132,11 +135,13 @@ pub fn judge(folder: &Path) -> Result<Judgement, RunError> {
     let internal =
         |error: &dyn std::fmt::Display| RunError::Internal(format!("the history cannot be judged: {error}"));
     let reader = Reader::new(BufReader::with_capacity(1 << 20, history)).map_err(|error| internal(&error))?;
-    let judgement = judge::judge(reader, &mut ledger).map_err(|error| match error {
+    let scenario = reader.header().scenario.clone();
+    let mut judgement = judge::judge(reader, &mut ledger).map_err(|error| match error {
         JudgeError::Ledger(error) => disk(error),
         other => internal(&other),
     })?;
     ledger.flush().map_err(disk)?;
+    fold::add_to(&mut judgement, folder, &scenario);
     Ok(judgement)
 }
 

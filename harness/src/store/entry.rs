@@ -31,7 +31,7 @@ pub struct Entry {
     pub status: Status,
     /// `run.json`, if it can be read.
     pub record: Option<RunRecord>,
-    /// `run.json` of a scenario in the model.
+    /// `run.json` of what is not one live run: model, simulator, measurement.
     pub model: Option<ModelRecord>,
     /// `verdict.json`, if it can be read.
     pub verdict: Option<Value>,
@@ -53,7 +53,9 @@ impl Entry {
             _ => Status::Incomplete,
         };
         let record = read_json(&path.join("run.json"));
-        let model = read_json(&path.join("run.json")).filter(|model: &ModelRecord| model.arena == "model");
+        let model = read_json(&path.join("run.json")).filter(|record: &ModelRecord| {
+            ["model", "sim", "latency", "ci"].contains(&record.arena.as_str())
+        });
         Self { scenario: text(path.parent()), name, path: path.to_path_buf(), status, record, model, verdict }
     }
 

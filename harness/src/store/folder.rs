@@ -46,12 +46,12 @@ impl Store {
         self.open(&record.scenario.name, &wanted, record, true)
     }
 
-    /// Begins the folder of a scenario in the model. `latest` will not point to it: it has no history.
+    /// Begins the folder of a scenario in the model or the simulator, or of a measurement. `latest` will not point to it: it has no history.
     ///
     /// # Errors
     /// As [`Store::begin`].
     pub fn begin_model(&self, record: &ModelRecord) -> Result<RunFolder, StoreError> {
-        let wanted = format!("{}-model", compact_time(&record.started));
+        let wanted = format!("{}-{}", compact_time(&record.started), record.arena);
         self.open(&record.scenario.name, &wanted, record, false)
     }
 

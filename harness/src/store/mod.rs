@@ -85,17 +85,22 @@ pub struct RunRecord {
     pub host: Host,
 }
 
-/// What `run.json` says of a scenario in the model.
+/// What `run.json` says of what is not one live run: a scenario in the model, a campaign in the simulator, a measurement of
+/// latencies. None has a history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelRecord {
     /// [`FORMAT_VERSION`].
     pub v: u32,
-    /// `model`.
+    /// `model`, `sim`, `latency` or `ci`.
     pub arena: String,
     /// The scenario as it was resolved.
     pub scenario: quarrel_workloads::scenario::Scenario,
-    /// What of it was made smaller or left out.
+    /// What of it was made smaller or left out; of a campaign, what it was asked to do; of a measurement, the
+    /// clusters that are compared.
     pub scaled: Vec<String>,
+    /// The seed, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// When it began: RFC 3339, UTC.
     pub started: String,
     /// The command line.

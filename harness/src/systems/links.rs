@@ -69,6 +69,18 @@ impl Links {
         (!broken.is_empty()).then_some(Fault::Heal(broken))
     }
 
+    /// What the links have carried since the start, both ways: frames, and bytes.
+    pub(super) fn traffic(&self) -> (u64, u64) {
+        let sum = |(frames, bytes): (u64, u64), proxy: &Proxy| {
+            let counters = proxy.counters();
+            (
+                frames + counters.frames_forward + counters.frames_back,
+                bytes + counters.bytes_forward + counters.bytes_back,
+            )
+        };
+        self.proxies.values().fold((0, 0), sum)
+    }
+
     fn healthy(&self) -> Shape {
         shape_of(&self.base)
     }

@@ -112,14 +112,14 @@ async fn page(Path((scenario, name)): Path<(String, String)>, State(store): Stat
         Ok(entry) => entry,
         Err(refused) => return *refused,
     };
-    if entry.model.is_some() {
-        return Redirect::temporary(&format!("/runs/{}/report.txt", entry.full_name())).into_response();
-    }
     // What is there is shown as it was written; a run of an older quarrel has no page yet.
     if let Ok(path) = files::find(&entry.path, "report.html")
         && let Ok(page) = std::fs::read_to_string(path)
     {
         return html_page(page);
+    }
+    if entry.model.is_some() {
+        return Redirect::temporary(&format!("/runs/{}/report.txt", entry.full_name())).into_response();
     }
     match html::of_folder(&entry.path) {
         Ok(page) => html_page(page),

@@ -2,12 +2,13 @@
 
 use super::{
     action::{Action, Errand},
+    engine::Change,
+    fates::resolved,
     parts::{Client, Issued, IssuedState},
     scope::Workload,
     session::Reading,
     state::View,
     table::Id,
-    world::Change,
 };
 use crate::{
     id::{ClientId, WriteId},
@@ -42,18 +43,30 @@ impl View<'_> {
         }
     }
 
-    /// Whether a client may take back what this write put into its record: what may be there and nobody has begun to
-    /// take back; of a calendar, only what it knows to be its own.
+    /// Whether a client may take back what this write put into its record: what it knows to be there, and what nobody
+    /// has begun to take back; of a calendar, only what is its own. A client knows what it has added and what it has
+    /// read. Just before it takes something back it looks at the record where it stands: that takes no time, and is no
+    /// step of its own.
     fn is_erasable(self, client: ClientId, slot: usize, issued: &Issued) -> bool {
-        let own = self.laws.client_of(slot) == client.0 as usize;
-        let possible = match self.laws.scope.workload {
-            Workload::Cart => matches!(issued.state, IssuedState::Open | IssuedState::Acknowledged(_)),
-            Workload::Calendar => own && matches!(issued.state, IssuedState::Acknowledged(_)),
-            Workload::Register | Workload::Document | Workload::Set | Workload::Counter => false,
+        let own = self.laws.client_of(slot) == client.0 as usize
+            && matches!(issued.state, IssuedState::Acknowledged(_));
+        let known = match self.laws.scope.workload {
+            Workload::Cart => own || self.has_seen(client, slot, issued.key),
+            Workload::Calendar => own,
+            Workload::Register | Workload::Document | Workload::Set | Workload::Counter | Workload::Text => {
+                false
+            }
         };
         let taken =
             |(_, other): (usize, &Issued)| other.erases.is_some_and(|erased| usize::from(erased) == slot);
-        possible && issued.erases.is_none() && !self.issued().any(taken)
+        known && issued.erases.is_none() && !self.issued().any(taken)
+    }
+
+    /// Whether a client has read what this write put into its record, or would if it looked now.
+    fn has_seen(self, client: ClientId, slot: usize, key: u8) -> bool {
+        let client = self.client(client);
+        let shown = || resolved(self, self.replica(client.at), key);
+        client.witnessed.seen >> slot & 1 == 1 || self.laws.scope.workload.count(slot, shown().as_deref()) > 0
     }
 }
 

@@ -3,10 +3,10 @@
 
 use super::{
     action::Action,
+    engine::Change,
     parts::{Node, Phase, Wire},
     scope::{Faults, KEYS},
     state::View,
-    world::Change,
 };
 use crate::{
     id::{LinkId, ReplicaId},

@@ -6,16 +6,18 @@
 //!
 //! The rooms: `scope` how small the world is; `table` values kept once under narrow ids, `parts` what a state consists
 //! of, `tables` all parts and the effects of all local steps, `state` one moment as a row of ids and its canonical form;
-//! `action` what may happen next, `world` what then does happen, `errands` what clients do beyond plain writes, `faults`
-//! what the nemesis does beyond the plain faults; `session` what sessions are promised, `fates` the ledger in small,
-//! `property` what is asked; `ends` a way to each end; `search` the way through all states, `met` the fingerprints of those met, `reduce` what may
-//! be left out and when, `symmetry` states that differ in names only, `facade` the face of all that; `opinion` stateright
-//! as a second opinion, `explorer` a world to walk about in; `witness` paths in the form of every arena, `matrix` all
+//! `world` what never changes, `action` what may happen next, `engine` what then does happen, `errands` what clients do
+//! beyond plain writes, `faults` what the nemesis does beyond the plain faults; `session` what sessions are promised,
+//! `fates` the ledger in small, `property` what is asked; `ends` a way to each end; `search` the way through all states,
+//! `met` the fingerprints of those met, `reduce` what may be left out and when, `symmetry` states that differ in names
+//! only, `facade` the face of all that; `opinion` stateright as a second opinion, `explorer` a world to walk about in;
+//! `witness` paths in the form of every arena, `matrix` all
 //! strategies side by side, `mutants` what shows that every property finds something. Time does not pass but with writes,
 //! nothing is random, and no float, hash-map order or wall clock decides anything, except the deadline of a search.
 
 mod action;
 mod ends;
+mod engine;
 mod errands;
 mod explorer;
 mod facade;

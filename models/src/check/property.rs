@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     fate::{Fate, Knowledge},
+    operation::holders,
     replica::Replica,
+    value::Value,
 };
 use alloc::vec::Vec;
 use core::{fmt, str::FromStr};
@@ -232,10 +234,10 @@ fn no_double_booking(view: View<'_>) -> Judgement {
     if bookings.count() < 2 {
         return Judgement::Silent;
     }
-    let workload = view.laws.scope.workload;
     let booked_once = |replica: &Replica| {
         let value = resolved(view, replica, 0);
-        (0..view.slots()).filter(|&slot| workload.count(slot, value.as_deref()) > 0).count() < 2
+        let mut fields = value.as_deref().and_then(Value::as_map).into_iter().flatten();
+        fields.all(|(_, field)| holders(Some(field)).len() < 2)
     };
     Judgement::of(view.live().all(booked_once))
 }

@@ -15,12 +15,13 @@
 
 use super::{
     action::Action,
+    engine::Engine,
     parts::Wire,
     property::Property,
     scope::{Acknowledgements, Faults, Scope, Workload},
     state::{State, View},
     symmetry::Symmetry,
-    world::{Engine, Laws, World},
+    world::{Laws, World},
 };
 use crate::{
     handler::Handler,

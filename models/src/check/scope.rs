@@ -2,7 +2,7 @@
 
 use crate::{
     handler::Effect,
-    operation::{Operation, holders},
+    operation::{Operation, is_held},
     strategy::Strategy,
     topology::{Propagation, Topology, TopologyError},
     value::Value,
@@ -34,6 +34,8 @@ pub enum Workload {
     Counter,
     /// Each write books the one slot of a calendar for a meeting, or cancels a booking of its own client.
     Calendar,
+    /// Each write appends a line to a text.
+    Text,
 }
 
 /// The bits of a counter's sum that count one write.
@@ -52,6 +54,7 @@ impl Workload {
             Self::Set | Self::Cart => Operation::Insert(value),
             Self::Counter => Operation::Add(1 << (slot as u32 * COUNT_BITS)),
             Self::Calendar => Operation::Claim { field: FIELD.into(), value },
+            Self::Text => Operation::Append(value),
         }
     }
 
@@ -61,7 +64,7 @@ impl Workload {
             Self::Document => Some(Operation::Delete),
             Self::Cart => Some(Operation::Remove(value_of(of))),
             Self::Calendar => Some(Operation::Release { field: FIELD.into(), value: value_of(of) }),
-            Self::Register | Self::Set | Self::Counter => None,
+            Self::Register | Self::Set | Self::Counter | Self::Text => None,
         }
     }
 
@@ -84,9 +87,10 @@ impl Workload {
             }
             (Self::Register | Self::Document, Some(held)) => u32::from(*held == own),
             (Self::Set | Self::Cart, Some(Value::Set(elements))) => u32::from(elements.contains(&own)),
-            (Self::Calendar, Some(Value::Map(fields))) => {
-                u32::from(holders(fields.get(FIELD)).contains(&own))
+            (Self::Text, Some(Value::List(lines))) => {
+                lines.iter().filter(|line| **line == own).count().try_into().unwrap_or(u32::MAX)
             }
+            (Self::Calendar, Some(Value::Map(fields))) => u32::from(is_held(fields, FIELD, &own)),
             _ => 0,
         }
     }
@@ -99,6 +103,7 @@ impl Workload {
             Self::Set | Self::Cart => Effect::Insert,
             Self::Counter => Effect::Add,
             Self::Calendar => Effect::Claim,
+            Self::Text => Effect::Append,
         }
     }
 
@@ -112,6 +117,7 @@ impl Workload {
             Self::Cart => "cart",
             Self::Counter => "counter",
             Self::Calendar => "calendar",
+            Self::Text => "text",
         }
     }
 }

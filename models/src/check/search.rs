@@ -6,12 +6,12 @@
 
 use super::{
     action::Action,
+    engine::Engine,
     facade::{Bound, Limits},
     met::Met,
     reduce::{Reduction, Steps},
     state::{Layout, Row, State, View},
     symmetry::Symmetry,
-    world::Engine,
 };
 use alloc::vec::Vec;
 use core::{hint::black_box, mem::size_of, ops::ControlFlow};

@@ -167,11 +167,11 @@ impl Handler {
     }
 }
 
+/// What is made of two sides and of what both were made from; `Err` if one is of another kind.
+type MergeSides = fn(Option<&Value>, Option<&Value>, Option<&Value>) -> Result<Option<Value>, ()>;
+
 /// What a merge of two sides and their base makes of all versions, or the latest one where one is of another kind.
-fn with_base(
-    conflict: &Conflict<'_>,
-    merge: fn(Option<&Value>, Option<&Value>, Option<&Value>) -> Result<Option<Value>, ()>,
-) -> Resolution {
+fn with_base(conflict: &Conflict<'_>, merge: MergeSides) -> Resolution {
     let mut fits = true;
     let merged = past::fold(conflict.versions, conflict.past, &mut |left, right, base| {
         Ok(merge(left, right, base).unwrap_or_else(|()| {

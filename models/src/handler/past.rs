@@ -79,6 +79,14 @@ impl Past {
     }
 }
 
+impl FromIterator<Version> for Past {
+    fn from_iter<I: IntoIterator<Item = Version>>(versions: I) -> Self {
+        let mut past = Self::default();
+        versions.into_iter().for_each(|version| past.record(version));
+        past
+    }
+}
+
 /// What whoever holds a version knows.
 pub(super) fn knowledge(version: &Version) -> VersionVector {
     let mut known = version.context.clone();

@@ -287,9 +287,9 @@ impl schemars::JsonSchema for Handler {
                             "type": "object",
                             "description": "An older version of it that some leaders still run.",
                             "properties": {
-                                "file": { "type": "string" },
-                                "text": { "type": "string" },
-                                "replicas": { "type": "array", "items": { "type": "string" } }
+                                "file": { "type": "string", "description": "The older script." },
+                                "text": { "type": "string", "description": "Its text, where it travels with the scenario." },
+                                "replicas": { "type": "array", "items": { "type": "string" }, "description": "Where it still runs, such as [\"B\"]." }
                             },
                             "required": ["file", "replicas"],
                             "additionalProperties": false

@@ -6,7 +6,7 @@ use super::{
     log::OriginLog,
 };
 use crate::{id::ReplicaId, message::Entry, value::Key, version::Cell};
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc};
 use core::hash::{Hash, Hasher};
 
 /// The entries that one node of an ordered map has room for.
@@ -86,7 +86,8 @@ impl Replica {
         let log = |log: &OriginLog| size_of::<OriginLog>() + log.head().next_power_of_two() as usize * entry;
         let owed = ROOM_OF_A_NODE * size_of::<(ReplicaId, u64)>();
         size_of::<Self>()
-            + self.store.len().div_ceil(ROOM_OF_A_NODE) * ROOM_OF_A_NODE * size_of::<(Key, Cell)>()
+            + self.store.len().div_ceil(ROOM_OF_A_NODE) * ROOM_OF_A_NODE * size_of::<(Key, Box<Cell>)>()
+            + self.store.len() * size_of::<Cell>()
             + self.logs.iter().map(log).sum::<usize>()
             + self.links.len() * (size_of::<OutLink>() + owed)
             + self.greetings.len() * size_of::<Greeting>()

@@ -32,7 +32,7 @@ use crate::{
     value::Key,
     version::{Cell, Version, VersionVector},
 };
-use alloc::{collections::BTreeMap, sync::Arc, vec, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec, vec::Vec};
 use core::hash::{Hash, Hasher};
 use home::Homes;
 use links::{Greeting, OutLink};
@@ -101,15 +101,32 @@ impl Config {
         }
     }
 
+    /// Plants a defect, where this build can: under the feature `mutants`. Whether it could.
+    #[cfg_attr(
+        not(any(test, feature = "mutants")),
+        expect(clippy::missing_const_for_fn, reason = "nothing is left of it here")
+    )]
+    pub fn plant(&mut self, mutant: Option<Mutant>) -> bool {
+        #[cfg(any(test, feature = "mutants"))]
+        {
+            self.mutant = mutant;
+            true
+        }
+        #[cfg(not(any(test, feature = "mutants")))]
+        {
+            mutant.is_none()
+        }
+    }
+
     pub(crate) fn suffers(&self, mutant: Mutant) -> bool {
         self.mutant() == Some(mutant)
     }
 
     /// Puts a version into a cell, as the strategy does.
-    fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site) -> Outcome {
+    fn install(&self, cell: &mut Cell, incoming: Incoming, site: Site, me: ReplicaId) -> Outcome {
         match self.mutant() {
             None => self.strategy.install(cell, incoming, site),
-            Some(mutant) => mutant::install(mutant, &self.strategy, cell, incoming, site),
+            Some(mutant) => mutant::install(mutant, &self.strategy, cell, incoming, site, me),
         }
     }
 }
@@ -129,7 +146,8 @@ pub struct Replica {
     me: ReplicaId,
     clock: StampClock,
     applied: VersionVector,
-    store: BTreeMap<Key, Cell>,
+    /// The cells stand apart: a map's node has room for eleven, and most worlds of the model have one record.
+    store: BTreeMap<Key, Box<Cell>>,
     logs: Vec<OriginLog>,
     links: Vec<OutLink>,
     acks_due: Vec<ReplicaId>,
@@ -207,13 +225,14 @@ impl Replica {
 
     /// What it holds, in the order of keys.
     pub fn cells(&self) -> impl Iterator<Item = (&Key, &Cell)> {
-        self.store.iter()
+        self.store.iter().map(|(key, cell)| (key, &**cell))
     }
 
     /// What it holds after `key`, in the order of keys.
     pub fn cells_after(&self, key: Option<&Key>) -> impl Iterator<Item = (&Key, &Cell)> {
         use core::ops::Bound::{Excluded, Unbounded};
-        self.store.range::<Key, _>((key.map_or(Unbounded, Excluded), Unbounded))
+        let after = (key.map_or(Unbounded, Excluded), Unbounded);
+        self.store.range::<Key, _>(after).map(|(key, cell)| (key, &**cell))
     }
 
     /// The number of client requests that wait for something.
@@ -244,6 +263,11 @@ impl Replica {
             cell.merged.hash(&mut hasher);
         }
         hasher.finish()
+    }
+
+    /// Whether what it sends waits until what it persists is durable: always, but for a planted defect.
+    pub(crate) fn persists_first(&self) -> bool {
+        !self.config.suffers(Mutant::AckBeforePersist)
     }
 
     fn tick(&mut self, now: Now, out: &mut Outputs) {
@@ -339,7 +363,7 @@ impl Replica {
     /// Executes a write here and now.
     fn take_write(&mut self, now: Now, request: &Request, out: &mut Outputs) -> Reply {
         let Some(write) = request.write else { return Reply::Refused(Refusal::NoIdempotencyKey) };
-        let cell = self.store.get(&request.key);
+        let cell = self.store.get(&request.key).map(|cell| &**cell);
         let siblings = cell.is_some_and(|cell| cell.merged.is_none() && cell.versions.len() > 1);
         if siblings && request.operation.accumulates() {
             return Reply::Refused(Refusal::Siblings);
@@ -366,7 +390,10 @@ impl Replica {
         let updates = self.updates_with_one_more(cell);
         let knew = self.applied.clone();
         let dot = self.next_dot(out);
-        let stamp = self.clock.stamp(now);
+        let mut stamp = self.clock.stamp(now);
+        if self.config.suffers(Mutant::PoisonedStamp) && dot.position % 3 == 2 {
+            stamp.time_us = stamp.time_us.saturating_add(mutant::POISON_US);
+        }
         let version = Version { write, dot, stamp, context, value, updates };
         let entry = Entry { key: request.key.clone(), version, before, removes, update };
         self.apply(Arc::new(entry), Site::Local, Some(out));
@@ -420,8 +447,17 @@ impl Replica {
         let counted = site == Site::Remote && strategy.counts_effects() && self.seen.contains(write);
         self.seen.insert(write, Remembered { dot, stamp, knew: entry.version.context.clone() });
         let incoming = Incoming::of(&entry, counted);
+        let later = if self.config.suffers(Mutant::WinnerPerTable) && site == Site::Remote {
+            let held = self.store.values().flat_map(|cell| &cell.versions);
+            held.filter(|held| held.stamp > stamp).map(|held| held.write).next()
+        } else {
+            None
+        };
         let cell = self.store.entry(entry.key.clone()).or_default();
-        let outcome = self.config.install(cell, incoming, site);
+        let outcome = match later {
+            Some(later) => Outcome::against(Decision::Discarded, later, false),
+            None => self.config.install(cell, incoming, site, self.me),
+        };
         let refused = cell.refused.clone();
         if cell.versions.is_empty() {
             self.store.remove(&entry.key);
@@ -491,12 +527,18 @@ impl Replica {
             self.peer_has(now, from, origin, last.version.dot.position);
         }
         let mut news = false;
+        let mut conflict = false;
         for entry in entries {
-            if self.mistakes(origin, &entry) {
+            if self.mistakes(origin, &entry) || self.is_dropped(conflict, &entry) {
                 continue;
             }
             if entry.version.dot.origin == origin && entry.version.dot.position > self.received(origin) {
+                let arrived = self.config.suffers(Mutant::OriginFilterMissing).then(|| Arc::clone(&entry));
                 news |= self.take_in(from, entry, out);
+                if let Some(arrived) = arrived {
+                    self.take_for_own(&arrived, out);
+                }
+                conflict |= self.config.suffers(Mutant::BatchDropped) && mutant::met_conflict(out);
             }
         }
         if news {
@@ -516,9 +558,31 @@ impl Replica {
         let again = position <= self.applied.get(origin);
         if again && self.config.suffers(Mutant::PositionIgnored) {
             let cell = self.store.entry(entry.key.clone()).or_default();
-            self.config.install(cell, Incoming::of(entry, false), Site::Remote);
+            self.config.install(cell, Incoming::of(entry, false), Site::Remote, self.me);
         }
         false
+    }
+
+    /// Whether a planted defect drops an entry because one before it in its message met a conflict.
+    fn is_dropped(&mut self, conflict: bool, entry: &Entry) -> bool {
+        let Dot { origin, position } = entry.version.dot;
+        let dropped = conflict && position > self.applied.get(origin);
+        if dropped {
+            self.applied.advance(origin, position);
+        }
+        dropped
+    }
+
+    /// A planted defect: what came from elsewhere enters this leader's own log as well.
+    fn take_for_own(&mut self, entry: &Entry, out: &mut Outputs) {
+        // Round one way only: both ways the copies would double with each round.
+        let next = (entry.version.dot.origin.index() + 1) % self.config.graph.leader_count();
+        if self.me.index() != next {
+            return;
+        }
+        let dot = self.next_dot(out);
+        let own = Entry { version: Version { dot, ..entry.version.clone() }, ..entry.clone() };
+        self.apply(Arc::new(own), Site::Local, Some(out));
     }
 
     /// Serves the requests whose tokens are now covered.

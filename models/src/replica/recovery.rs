@@ -1,8 +1,8 @@
 //! The way back: a replica rebuilt from the records of its write-ahead log.
 
-use super::{Config, Replica, home::Home};
-use crate::{id::ReplicaId, message::Record, strategy::Site};
-use alloc::sync::Arc;
+use super::{Config, Outputs, Replica, home::Home};
+use crate::{id::ReplicaId, message::Record, mutant::Mutant, strategy::Site};
+use alloc::{sync::Arc, vec::Vec};
 
 /// A log that no replica can have written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,15 +40,49 @@ impl Replica {
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, RecoveryError> {
         let mut replica = Self::new(config, me);
-        for (index, record) in records.into_iter().enumerate() {
-            replica.replay(index, record)?;
+        let records = records.into_iter();
+        if replica.config.suffers(Mutant::IdReused) {
+            return replica.recover_without_last(&records.collect::<Vec<_>>());
+        }
+        for (index, record) in records.enumerate() {
+            replica.replay(index, record, None)?;
         }
         // A leader may have given away any reserved position and lost the record of it.
         replica.position = replica.position.max(replica.reserved);
         Ok(replica)
     }
 
-    fn replay(&mut self, index: usize, record: Record) -> Result<(), RecoveryError> {
+    /// A planted defect: the last write of this leader is forgotten, and its position given away once more.
+    fn recover_without_last(mut self, records: &[Record]) -> Result<Self, RecoveryError> {
+        let me = self.me;
+        let is_own =
+            |record: &Record| matches!(record, Record::Entry(entry) if entry.version.dot.origin == me);
+        let last = records.iter().rposition(is_own);
+        for (index, record) in records.iter().enumerate() {
+            let known = matches!(record, Record::Entry(entry) if self.applied.covers(entry.version.dot));
+            if Some(index) != last && !known {
+                self.replay(index, record.clone(), None)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Takes one record more of the log that it was rebuilt from, `index` being its number, and tells what it did when
+    /// it wrote that record: the same decisions are made again. With the replica's own account of them beside it, this
+    /// shows whether that account is true.
+    ///
+    /// # Errors
+    /// [`RecoveryError`] if the record cannot follow those before it.
+    pub fn retrace(&mut self, index: usize, record: Record, out: &mut Outputs) -> Result<(), RecoveryError> {
+        self.replay(index, record, Some(out))
+    }
+
+    fn replay(
+        &mut self,
+        index: usize,
+        record: Record,
+        out: Option<&mut Outputs>,
+    ) -> Result<(), RecoveryError> {
         let known_leader = |leader: ReplicaId| {
             if self.config.graph.is_leader(leader) {
                 Ok(())
@@ -68,15 +102,15 @@ impl Replica {
                 if site == Site::Local {
                     self.position = dot.position;
                 }
-                self.apply(entry, site, None);
+                self.apply(entry, site, out);
             }
             Record::Home { key, leader, epoch, given } => {
                 known_leader(leader)?;
                 self.homes.set(key, Home { leader, epoch, given });
             }
             Record::Reserve(position) => self.reserved = self.reserved.max(position),
-            Record::Collect => self.collect(None),
-            Record::Forget => self.forget(None),
+            Record::Collect => self.collect(out),
+            Record::Forget => self.forget(out),
         }
         Ok(())
     }

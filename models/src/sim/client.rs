@@ -168,6 +168,7 @@ impl<O: Observer> World<'_, O> {
         let at = reads_at.unwrap_or(client.at);
         client.requests += 1;
         let number = client.requests;
+        self.observer.asked(id, number);
         client.pending = Some((at, number));
         let delay_us = client.delay_us(now_us, clients, false);
         let leaves = writes && client.order.is_some_and(|order| order.in_flight);
@@ -205,6 +206,7 @@ impl<O: Observer> World<'_, O> {
             Answer::Nothing => SessionInput::Unanswered,
             Answer::NotSent => SessionInput::Unsent,
         };
+        self.observer.tells(self.now_us, id, &input);
         self.tell_session(id, input);
     }
 
@@ -248,6 +250,8 @@ impl<O: Observer> World<'_, O> {
         client.at = to;
         client.pending = None;
         self.observer.fault(self.now_us, &Fault::Relocate { client: id, to, token }, None);
-        self.tell_session(id, SessionInput::Relocated { token });
+        let input = SessionInput::Relocated { token };
+        self.observer.tells(self.now_us, id, &input);
+        self.tell_session(id, input);
     }
 }

@@ -1,6 +1,13 @@
 //! Faults, and their undoing.
 
-use super::{client::Answer, network::Gate, observer::Observer, queue::Event, world::World};
+use super::{
+    client::Answer,
+    network::Gate,
+    observer::Observer,
+    queue::Event,
+    schedule::{Errand, TimedErrand},
+    world::World,
+};
 use crate::{
     fault::{ClockChange, Fault, LinkQuality},
     id::{LinkId, ReplicaId},
@@ -128,7 +135,8 @@ impl<O: Observer> World<'_, O> {
         if !self.nodes[replica.index()].is_alive() {
             return;
         }
-        self.nodes[replica.index()].kill(self.now_us);
+        let lost = self.nodes[replica.index()].kill(self.now_us);
+        self.observer.lost_records(replica, lost);
         for place in 0..self.wires.len() {
             let link = self.wires[place].link;
             if link.from == replica || link.to == replica {
@@ -147,9 +155,25 @@ impl<O: Observer> World<'_, O> {
     fn restart(&mut self, replica: ReplicaId, backup_us: Option<u64>) {
         let node = &mut self.nodes[replica.index()];
         if !node.is_alive() {
-            node.restart(&self.config, backup_us);
+            let lost = node.restart(&self.config, backup_us);
+            self.observer.lost_records(replica, lost);
             self.connections_of(replica, RECONNECT_US);
         }
+    }
+
+    /// Somebody sees to a replica. One that is dead is left alone.
+    pub(super) fn run_errand(&mut self, index: usize) {
+        let TimedErrand { replica, errand, .. } = &self.schedule.errands[index];
+        if !self.nodes[replica.index()].is_alive() {
+            return;
+        }
+        self.observer.errand(self.now_us, *replica, errand);
+        let input = match errand {
+            Errand::Collect => Input::Collect,
+            Errand::Forget => Input::Forget,
+            Errand::TakeHome(key) => Input::TakeHome { key: key.clone() },
+        };
+        self.feed(*replica, input);
     }
 
     fn pause(&mut self, replica: ReplicaId) {

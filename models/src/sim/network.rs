@@ -4,6 +4,7 @@
 //! other end until it is released. A frame is lost, doubled or late as a whole. Each draw is addressed by the link, the
 //! use and the instant, so that one frame more or less shifts no other frame's fate.
 
+use super::schedule::Jitter;
 use crate::{
     fault::LinkQuality,
     id::LinkId,
@@ -66,6 +67,7 @@ pub(super) struct Wire {
     /// The number of the connection: what was under way on an earlier one is lost.
     pub(super) connection: u32,
     pub(super) quality: LinkQuality,
+    jitter: Jitter,
     /// With the link's direction, and against it.
     ways: [Way; 2],
 }
@@ -91,6 +93,17 @@ pub(super) fn share_of(stream: &Stream, number: u64, bound: u64) -> u64 {
     ((u128::from(stream.nth(number)) * u128::from(bound)) >> 64) as u64
 }
 
+/// A share of an exponential distribution with this mean, from 64 random bits: minus their logarithm, by its whole part
+/// and a straight line between two of those, since logarithms differ from machine to machine.
+fn exponential(bits: u64, mean_us: u64) -> u64 {
+    let halvings = bits.leading_zeros().min(31);
+    // The bits after the first one, as a fraction of 2^32.
+    let fraction = (bits << (halvings + 1)) >> 32;
+    let in_halves = (u64::from(halvings + 1) << 32) - fraction;
+    // The mean of what stands here is one and a half.
+    ((u128::from(in_halves) * u128::from(mean_us) * 2 / 3) >> 32) as u64
+}
+
 impl Way {
     fn new(seed: u64, link: LinkId, forth: bool) -> Self {
         let entity = u64::from(link.from.0) << 16 | u64::from(link.to.0) << 8 | u64::from(forth);
@@ -106,14 +119,23 @@ impl Way {
         now_us.wrapping_mul(FRAMES_AN_INSTANT).wrapping_add(self.instant.1)
     }
 
-    fn send(&mut self, now_us: u64, quality: &LinkQuality, message: &Message) -> Arrivals {
+    fn send(
+        &mut self,
+        now_us: u64,
+        quality: &LinkQuality,
+        distribution: Jitter,
+        message: &Message,
+    ) -> Arrivals {
         let number = self.number(now_us);
         if happens(&self.draws.loss, number, quality.loss_ppm) {
             return Arrivals::new();
         }
         let mut delay_us = quality.latency_us;
         if quality.jitter_us > 0 {
-            delay_us += share_of(&self.draws.jitter, number, quality.jitter_us + 1);
+            delay_us += match distribution {
+                Jitter::Uniform => share_of(&self.draws.jitter, number, quality.jitter_us + 1),
+                Jitter::Exponential => exponential(self.draws.jitter.nth(number), quality.jitter_us),
+            };
         }
         if quality.bandwidth_bytes_per_second > 0 {
             let takes_us =
@@ -139,9 +161,9 @@ impl Way {
 }
 
 impl Wire {
-    pub(super) fn new(seed: u64, link: LinkId, quality: LinkQuality) -> Self {
+    pub(super) fn new(seed: u64, link: LinkId, quality: LinkQuality, jitter: Jitter) -> Self {
         let ways = [true, false].map(|forth| Way::new(seed, link, forth));
-        Self { link, gate: Gate::Open, up: false, connection: 0, quality, ways }
+        Self { link, gate: Gate::Open, up: false, connection: 0, quality, jitter, ways }
     }
 
     fn way(&mut self, forth: bool) -> &mut Way {
@@ -153,8 +175,8 @@ impl Wire {
         if !self.up {
             return Arrivals::new();
         }
-        let quality = self.quality;
-        self.way(forth).send(now_us, &quality, message)
+        let (quality, jitter) = (self.quality, self.jitter);
+        self.way(forth).send(now_us, &quality, jitter, message)
     }
 
     /// Whether a frame of that connection that has arrived is delivered; if the link is stalled it is kept.
@@ -222,7 +244,7 @@ mod tests {
 
     fn wire(quality: LinkQuality) -> Wire {
         let link = LinkId { from: ReplicaId(0), to: ReplicaId(1) };
-        let mut wire = Wire::new(7, link, quality);
+        let mut wire = Wire::new(7, link, quality, Jitter::Uniform);
         wire.up = true;
         wire
     }
@@ -241,6 +263,19 @@ mod tests {
         assert!(delays.iter().all(|delay| (500..=5500).contains(delay)));
         assert!(delays.iter().any(|&delay| delay > 5000), "the whole of the jitter is used");
         assert!(sent.windows(2).all(|pair| pair[0][0] <= pair[1][0]));
+    }
+
+    #[test]
+    fn an_exponential_delay_has_its_mean_and_its_tail() {
+        let draws = Stream::new(3, "test", 0);
+        let drawn: Vec<u64> = (0..100_000).map(|n| exponential(draws.nth(n), 1000)).collect();
+        let mean = drawn.iter().sum::<u64>() / 100_000;
+        assert!((985..1015).contains(&mean), "{mean}");
+        // e^-1 is 0.368, e^-3 is 0.0498; the straight lines move that a little.
+        let beyond = |bound| drawn.iter().filter(|&&delay| delay > bound).count();
+        assert!((34_000..40_000).contains(&beyond(1000)), "{}", beyond(1000));
+        assert!((3_500..6_000).contains(&beyond(3000)), "{}", beyond(3000));
+        assert!(exponential(0, u64::MAX / 64) > 0 && exponential(u64::MAX, 1000) < 1000);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
 use alloc::{sync::Arc, vec::Vec};
 
 /// What the real wall clock shows when the run begins: any time that is not near the beginning of all clocks.
-const EPOCH_US: i64 = 1_700_000_000_000_000;
+pub(super) const EPOCH_US: i64 = 1_700_000_000_000_000;
 
 /// A log of records, of which the last ones may not be durable.
 #[derive(Debug)]
@@ -49,11 +49,13 @@ pub(super) struct Node {
 }
 
 impl Disk {
-    /// Keeps so many records, which are then durable.
-    fn keep(&mut self, records: usize) {
+    /// Keeps so many records, which are then durable. Gives back how many it lost.
+    fn keep(&mut self, records: usize) -> usize {
+        let before = self.records.len();
         self.records.truncate(records);
         self.written_us.truncate(records);
         self.durable = records;
+        before - self.records.len()
     }
 }
 
@@ -129,7 +131,8 @@ impl Node {
                 if self.synced_us <= now_us {
                     self.disk.durable = self.disk.records.len();
                 }
-                (self.synced_us.max(now_us), None)
+                let waits = self.replica.as_ref().is_none_or(Replica::persists_first);
+                (if waits { self.synced_us.max(now_us) } else { now_us }, None)
             }
             Durability::Lazy { flush_us } => {
                 let plans = written && !core::mem::replace(&mut self.syncs, true);
@@ -148,8 +151,9 @@ impl Node {
         self.disk.durable = self.disk.durable.max(records);
     }
 
-    /// The process dies. Of what was not durable, the machine had happened to write out some.
-    pub(super) fn kill(&mut self, now_us: u64) {
+    /// The process dies. Of what was not durable, the machine had happened to write out some. Gives back how many records
+    /// are lost.
+    pub(super) fn kill(&mut self, now_us: u64) -> usize {
         self.replica = None;
         self.inbox = None;
         self.late.clear();
@@ -157,22 +161,24 @@ impl Node {
         self.synced_us = 0;
         let unsafe_records = (self.disk.records.len() - self.disk.durable) as u64;
         let saved = share_of(&self.disk.tears, now_us, unsafe_records + 1);
-        self.disk.keep(self.disk.durable + usize::try_from(saved).unwrap_or(0));
+        self.disk.keep(self.disk.durable + usize::try_from(saved).unwrap_or(0))
     }
 
-    /// The process starts again on what its disk holds, or held before that time.
+    /// The process starts again on what its disk holds, or held before that time. Gives back how many records the backup
+    /// lacks.
     ///
     /// # Panics
     /// If the replica cannot have written that: a broken invariant of ours.
-    pub(super) fn restart(&mut self, config: &Arc<Config>, backup_us: Option<u64>) {
-        if let Some(before_us) = backup_us {
-            self.disk.keep(self.disk.written_us.partition_point(|&written_us| written_us < before_us));
-        }
+    pub(super) fn restart(&mut self, config: &Arc<Config>, backup_us: Option<u64>) -> usize {
+        let lost = backup_us.map_or(0, |before_us| {
+            self.disk.keep(self.disk.written_us.partition_point(|&written_us| written_us < before_us))
+        });
         self.syncs = false;
         match Replica::recover(Arc::clone(config), self.id, self.disk.records.iter().cloned()) {
             Ok(replica) => self.replica = Some(replica),
             Err(error) => panic!("{} does not understand its own log: {error}", self.id),
         }
+        lost
     }
 }
 

@@ -1,11 +1,13 @@
 //! Who is told of a run: whoever makes a history of it, counts, or looks for situations.
 
+use super::schedule::Errand;
 use crate::{
     fault::Fault,
     id::{ClientId, ReplicaId, WriteId},
-    message::TraceEvent,
+    message::{Input, Output, TraceEvent},
     operation::KeyedOperation,
-    session::{Outcome, Resolution},
+    replica::Replica,
+    session::{Outcome, Resolution, SessionInput},
 };
 
 /// Is told what happens, in order of time. Times are microseconds since the beginning.
@@ -32,6 +34,24 @@ pub trait Observer {
 
     /// A replica has done something.
     fn trace(&mut self, _at_us: u64, _replica: ReplicaId, _event: TraceEvent) {}
+
+    /// A replica is about to take an input.
+    fn feeds(&mut self, _at_us: u64, _replica: ReplicaId, _input: &Input) {}
+
+    /// It has taken it, and this comes of it.
+    fn fed(&mut self, _replica: &Replica, _outputs: &[Output]) {}
+
+    /// A client has sent a request, the one with this number of its own.
+    fn asked(&mut self, _client: ClientId, _number: u32) {}
+
+    /// A session is about to be told something, but for the beginning of an operation.
+    fn tells(&mut self, _at_us: u64, _client: ClientId, _input: &SessionInput) {}
+
+    /// A replica that was killed has lost the last records of its log: at once, or by starting on an old backup.
+    fn lost_records(&mut self, _replica: ReplicaId, _records: usize) {}
+
+    /// Somebody sees to a replica.
+    fn errand(&mut self, _at_us: u64, _replica: ReplicaId, _errand: &Errand) {}
 
     /// All faults are undone.
     fn healed(&mut self, _at_us: u64) {}

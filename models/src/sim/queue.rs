@@ -16,6 +16,8 @@ pub(super) enum Event {
     Operation(usize),
     /// A fault of the schedule strikes.
     Fault(usize),
+    /// An errand of the schedule is run.
+    Errand(usize),
     /// A frame reaches the other end of a connection.
     Frame { wire: usize, forth: bool, connection: u32, message: Message },
     /// A link tries to connect.

@@ -30,6 +30,9 @@ pub struct Schedule {
     pub operations: Vec<TimedOperation>,
     /// What goes wrong, and when it is undone.
     pub faults: Vec<TimedFault>,
+    /// What maintenance and operators do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errands: Vec<TimedErrand>,
     /// When the run heals and ends.
     pub phases: Phases,
 }
@@ -60,6 +63,20 @@ pub struct Cluster {
     /// Wall clocks show multiples of this; 0 and 1 for every microsecond. Coarse clocks give equal stamps.
     #[serde(default)]
     pub clock_tick_us: u64,
+    /// How the extra delay of a frame is drawn.
+    #[serde(default)]
+    pub jitter: Jitter,
+}
+
+/// How the extra delay of a frame is drawn from its link's `jitter_us`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Jitter {
+    /// Any delay up to `jitter_us` is as likely as any other.
+    #[default]
+    Uniform,
+    /// Short delays are likely and long ones happen: `jitter_us` is the mean.
+    Exponential,
 }
 
 /// When a log record is durable.
@@ -136,6 +153,30 @@ pub struct TimedFault {
     pub backup_us: Option<u64>,
 }
 
+/// What maintenance or an operator does to a replica, if it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimedErrand {
+    /// When.
+    pub at_us: u64,
+    /// To whom.
+    pub replica: ReplicaId,
+    /// What.
+    pub errand: Errand,
+}
+
+/// What maintenance or an operator does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Errand {
+    /// All tombstones are forgotten: [`Input::Collect`](crate::message::Input::Collect).
+    Collect,
+    /// The conflict metadata of all versions are forgotten: [`Input::Forget`](crate::message::Input::Forget).
+    Forget,
+    /// The leader is asked to become the home of a record: [`Input::TakeHome`](crate::message::Input::TakeHome).
+    TakeHome(Key),
+}
+
 /// When the run heals and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,7 +218,7 @@ pub enum ScheduleError {
     /// A replica that there is not, or one that takes no writes where a leader is needed.
     #[error("{what} {number} names the replica {replica}, which is no {needed} of this cluster")]
     NoSuchReplica {
-        /// `operation`, `fault` or `client`.
+        /// `operation`, `fault`, `errand` or `client`.
         what: &'static str,
         /// Its number, from 0.
         number: usize,
@@ -218,6 +259,12 @@ impl Schedule {
         }
         for (number, timed) in self.faults.iter().enumerate() {
             self.check_fault(&graph, number, &timed.fault)?;
+        }
+        for (number, timed) in self.errands.iter().enumerate() {
+            match timed.errand {
+                Errand::TakeHome(_) => is_leader(&graph, "errand", number, timed.replica)?,
+                Errand::Collect | Errand::Forget => is_replica(&graph, "errand", number, timed.replica)?,
+            }
         }
         Ok(graph)
     }

@@ -20,7 +20,7 @@ use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 /// How often a replica that waits for something is told that time has passed.
 const TICK_US: u64 = 10_000;
 /// Log positions that a leader reserves at a time where it may lose the tail of its log.
-const RESERVE: u32 = 1000;
+pub(super) const RESERVE: u32 = 1000;
 /// More than any run of sensible length: a loop of messages must end a run, not hang it.
 const MAX_EVENTS: u64 = 100_000_000;
 
@@ -92,24 +92,46 @@ pub(super) struct World<'a, O> {
 /// # Panics
 /// With whatever a replica or a session panicked with: a broken invariant of ours.
 pub fn run(schedule: &Schedule, observer: &mut impl Observer) -> Result<Outcome, ScheduleError> {
-    let mut world = World::new(schedule, observer)?;
+    run_with(schedule, |_| {}, observer)
+}
+
+/// Runs a schedule to its end, with replicas that are configured in another way than the schedule says: with a planted
+/// defect, for instance.
+///
+/// # Errors
+/// [`ScheduleError`] if it cannot be run.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_with(
+    schedule: &Schedule,
+    configure: impl FnOnce(&mut Config),
+    observer: &mut impl Observer,
+) -> Result<Outcome, ScheduleError> {
+    let mut world = World::new(schedule, configure, observer)?;
     let rest = world.play();
     Ok(world.end(rest))
 }
 
 impl<'a, O: Observer> World<'a, O> {
-    fn new(schedule: &'a Schedule, observer: &'a mut O) -> Result<Self, ScheduleError> {
+    fn new(
+        schedule: &'a Schedule,
+        configure: impl FnOnce(&mut Config),
+        observer: &'a mut O,
+    ) -> Result<Self, ScheduleError> {
         let graph = schedule.graph()?;
         let cluster = &schedule.cluster;
         let lazy = matches!(cluster.durability, Durability::Lazy { .. });
-        let config = Arc::new(Config {
+        let mut config = Config {
             token_wait_us: cluster.wait_us,
             home_wait_us: cluster.wait_us,
             reserve: if lazy { RESERVE } else { 0 },
             ..Config::new(graph, cluster.strategy.clone())
-        });
+        };
+        configure(&mut config);
+        let config = Arc::new(config);
         let node = |id| Node::new(&config, id, schedule.seed, cluster.durability, cluster.clock_tick_us);
-        let wire = |&link: &LinkId| Wire::new(schedule.seed, link, cluster.link);
+        let wire = |&link: &LinkId| Wire::new(schedule.seed, link, cluster.link, cluster.jitter);
         let handler = cluster.strategy.read_handler();
         let client = |number| Client::new(ClientId(number), &schedule.clients, handler, schedule.seed);
         let clients = u32::try_from(schedule.clients.at.len()).unwrap_or(u32::MAX);
@@ -139,10 +161,12 @@ impl<'a, O: Observer> World<'a, O> {
         let faults = self.schedule.faults.iter().enumerate();
         let operations = self.schedule.operations.iter().enumerate();
         let faults = faults.map(|(index, fault)| (fault.at_us, Event::Fault(index)));
+        let errands = self.schedule.errands.iter().enumerate();
+        let errands = errands.map(|(index, errand)| (errand.at_us, Event::Errand(index)));
         let operations = operations.map(|(index, operation)| (operation.at_us, Event::Operation(index)));
         let Phases { heal_us, load_us, .. } = self.schedule.phases;
         let phases = [(heal_us, Event::Heal), (load_us, Event::Look)];
-        self.queue.schedule(faults.chain(operations).chain(phases).collect());
+        self.queue.schedule(faults.chain(errands).chain(operations).chain(phases).collect());
     }
 
     fn play(&mut self) -> Rest {
@@ -166,6 +190,7 @@ impl<'a, O: Observer> World<'a, O> {
         match event {
             Event::Operation(index) => self.operation_due(index),
             Event::Fault(index) => self.strike(index),
+            Event::Errand(index) => self.run_errand(index),
             Event::Frame { wire, forth, connection, message } => self.frame(wire, forth, connection, message),
             Event::Connect { wire, connection } => self.connect(wire, connection),
             Event::Request { at, client, number, request } => {
@@ -208,6 +233,7 @@ impl<'a, O: Observer> World<'a, O> {
             }
             Event::Heal => (8, 0),
             Event::Look => (9, 0),
+            Event::Errand(index) => (10, *index as u64),
         };
         self.mix(self.now_us << 4 | kind);
         self.mix(what);
@@ -233,8 +259,10 @@ impl<'a, O: Observer> World<'a, O> {
         let now = node.now(self.now_us);
         let Some(replica) = &mut node.replica else { return };
         let mut outputs = core::mem::take(&mut self.outputs);
+        self.observer.feeds(self.now_us, at, &input);
         replica.step(now, input, &mut outputs);
         replica.step(now, Input::Flush, &mut outputs);
+        self.observer.fed(replica, &outputs);
         if !node.ticks && replica.awaits_tick() {
             node.ticks = true;
             self.queue.push(self.now_us + TICK_US, Event::Tick(at));

@@ -9,7 +9,8 @@ use quarrel_models::{
     random::Stream,
     replica::Replica,
     sim::{
-        Clients, Cluster, Durability, FORMAT_VERSION, Outcome, Phases, Schedule, TimedFault, TimedOperation,
+        Clients, Cluster, Durability, FORMAT_VERSION, Jitter, Outcome, Phases, Schedule, TimedFault,
+        TimedOperation,
     },
     strategy::{LastWriteWins, Strategy},
     topology::{Follower, Propagation, Topology},
@@ -38,6 +39,7 @@ pub fn quiet(strategy: Strategy) -> Schedule {
             durability: Durability::default(),
             wait_us: SECOND,
             clock_tick_us: 0,
+            jitter: Jitter::default(),
         },
         clients: Clients {
             at: vec![A, B, C],
@@ -47,6 +49,7 @@ pub fn quiet(strategy: Strategy) -> Schedule {
         },
         operations: Vec::new(),
         faults: Vec::new(),
+        errands: Vec::new(),
         phases: Phases { heal_us: 9 * SECOND, load_us: 10 * SECOND, converge_us: 60 * SECOND },
     }
 }

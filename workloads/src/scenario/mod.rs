@@ -66,6 +66,14 @@ pub struct Scenario {
     pub contract: Contract,
 }
 
+impl Scenario {
+    /// Whether the replicas are those of the reference cluster, whose core the simulator and the model run too.
+    #[must_use]
+    pub fn is_of_our_core(&self) -> bool {
+        self.cluster.system == "reference"
+    }
+}
+
 /// The replicas and how they are joined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

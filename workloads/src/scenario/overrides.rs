@@ -131,6 +131,14 @@ impl Overrides {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StrategyName(&'static str);
 
+impl StrategyName {
+    /// The name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 fn set_followers(scenario: &mut Scenario, followers: u32) {
     let leaders = scenario.cluster.leaders.clamp(1, quarrel_models::id::MAX_REPLICAS);
     let follower =

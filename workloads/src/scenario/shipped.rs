@@ -18,6 +18,7 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
         "tour-on-write",
         "tour-on-read",
         "smoke",
+        "standard",
         "offline-calendar",
         "home-leader-relocation",
         "home-leader-fenced",

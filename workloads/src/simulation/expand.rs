@@ -13,13 +13,15 @@ use quarrel_models::{
     id::{ClientId, ReplicaId},
     operation::KeyedOperation,
     random::Stream,
-    sim::{Clients, Cluster, Durability, FORMAT_VERSION, Phases, Schedule, TimedFault, TimedOperation},
+    sim::{
+        Clients, Cluster, Durability, FORMAT_VERSION, Jitter, Phases, Schedule, TimedFault, TimedOperation,
+    },
     topology::TopologyError,
 };
 use std::time::Duration;
 
 /// How a link carries data on one machine, where a scenario says nothing of it.
-const LOOPBACK: LinkQuality = LinkQuality {
+pub(super) const LOOPBACK: LinkQuality = LinkQuality {
     latency_us: 200,
     jitter_us: 400,
     bandwidth_bytes_per_second: 0,
@@ -70,6 +72,7 @@ pub fn expand(scenario: &Scenario, seed: u64) -> Result<Schedule, TopologyError>
         },
         operations,
         faults: schedule(scenario, seed)?.into_iter().map(fault).collect(),
+        errands: Vec::new(),
         phases,
     })
 }
@@ -108,6 +111,7 @@ fn cluster(scenario: &Scenario) -> Cluster {
         },
         wait_us: us(cluster.token_wait),
         clock_tick_us: 0,
+        jitter: Jitter::Uniform,
     }
 }
 

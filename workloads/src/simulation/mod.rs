@@ -1,13 +1,18 @@
 //! Scenarios in the simulator: from a scenario and a seed to a schedule, and from a run to a history and its verdict.
 //!
-//! `expand` makes the schedule, by the same generators and the same plan of faults as a live run; `record` makes the
-//! events of a history of what the simulator tells. What judges a live run judges a simulated one.
+//! `expand` makes the schedule, by the same generators and the same plan of faults as a live run; `swarm` lets each seed
+//! draw its own mix of these faults; `record` makes the events of a history of what the simulator tells; `trial` is one
+//! seed of a campaign. What judges a live run judges a simulated one.
 
 mod expand;
 mod record;
+mod swarm;
+mod trial;
 
 pub use expand::expand;
 pub use record::Recorder;
+pub use swarm::swarm;
+pub use trial::{Trial, Tried, shows};
 
 use crate::{
     checker::ledger::NoSink,
@@ -17,7 +22,8 @@ use crate::{
     scenario::Scenario,
 };
 use quarrel_models::{
-    sim::{self, Outcome, Schedule, ScheduleError, Shrunk, run},
+    replica::Config,
+    sim::{Outcome, Schedule, ScheduleError, run_with},
     topology::TopologyError,
 };
 
@@ -42,6 +48,9 @@ pub enum SimulationError {
     /// The contract demands a mark that there is not.
     #[error(transparent)]
     Mark(#[from] UnknownMark),
+    /// The history cannot be written.
+    #[error("the history could not be written: {0}")]
+    History(#[from] std::io::Error),
 }
 
 /// The header of a simulated run's history.
@@ -73,20 +82,6 @@ pub fn header_of(scenario: &Scenario, schedule: &Schedule) -> Header {
     header
 }
 
-/// Shrinks a schedule of a scenario as long as its judgement shows something, in at most so many runs.
-pub fn shrink(
-    scenario: &Scenario,
-    schedule: &Schedule,
-    mut shows: impl FnMut(&Judgement) -> bool,
-    max_runs: u64,
-) -> Shrunk {
-    let judged = |schedule: &Schedule| {
-        let simulated = judge_schedule(&header_of(scenario, schedule), schedule);
-        simulated.is_ok_and(|simulated| shows(&simulated.judgement))
-    };
-    sim::shrink(schedule, judged, max_runs)
-}
-
 /// Runs a scenario under a seed and judges it.
 ///
 /// # Errors
@@ -112,8 +107,20 @@ pub fn judge_schedule(header: &Header, schedule: &Schedule) -> Result<Simulated,
 /// # Errors
 /// [`ScheduleError`] if it cannot be run.
 pub fn observe(schedule: &Schedule, told: impl FnMut(Event)) -> Result<Outcome, ScheduleError> {
+    observe_with(schedule, |_| {}, told)
+}
+
+/// Runs a schedule with replicas that are configured in another way, and tells the events of its history.
+///
+/// # Errors
+/// [`ScheduleError`] if it cannot be run.
+pub fn observe_with(
+    schedule: &Schedule,
+    configure: impl FnOnce(&mut Config),
+    told: impl FnMut(Event),
+) -> Result<Outcome, ScheduleError> {
     let mut recorder = Recorder::new(told);
-    let outcome = run(schedule, &mut recorder)?;
+    let outcome = run_with(schedule, configure, &mut recorder)?;
     recorder.finish(&outcome);
     Ok(outcome)
 }

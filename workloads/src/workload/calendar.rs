@@ -14,7 +14,7 @@
 use super::{Answer, Generate, Who, ppm};
 use crate::scenario;
 use quarrel_models::{
-    operation::{KeyedOperation, Operation, holders},
+    operation::{KeyedOperation, Operation, is_held},
     random::Stream,
     value::{Key, Value},
 };
@@ -114,7 +114,8 @@ impl Calendar {
         let fields = value.and_then(Value::as_map).unwrap_or(&none);
         self.taken.insert(room.clone(), fields.keys().cloned().collect());
         self.own.retain(|meeting| {
-            meeting.room != *room || holders(fields.get(&meeting.slot)).contains(&meeting.name)
+            // A meeting that a merge moved beside its slot is still its owner's.
+            meeting.room != *room || is_held(fields, &meeting.slot, &meeting.name)
         });
     }
 

@@ -4,6 +4,8 @@
 //! Inputs are mutations of seeds, and the same in every run. `QUARREL_FUZZ_INPUTS=100000 cargo test -p
 //! quarrel-workloads --release --test fuzz` tries more of them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says what hangs")]
+
 mod memory;
 mod mutate;
 #[path = "../../fuzz/src/targets.rs"]
@@ -70,9 +72,13 @@ fn wrong_with(target: fn(&[u8]), input: &[u8]) -> Option<String> {
 
 /// Aborts the tests, with the input, if one takes for ever: a thread cannot be stopped from outside.
 #[derive(Debug, Default, Clone)]
-struct Watchdog(Arc<Mutex<Option<(Instant, Vec<u8>)>>>);
+struct Watchdog(Arc<Mutex<Option<UnderWay>>>);
+
+/// An input, and when it was given.
+type UnderWay = (Instant, Vec<u8>);
 
 impl Watchdog {
+    #[expect(clippy::print_stderr, reason = "the process ends without another word")]
     fn watch(&self, name: &'static str) {
         let current = Arc::downgrade(&self.0);
         thread::spawn(move || {

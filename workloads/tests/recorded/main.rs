@@ -3,6 +3,7 @@
 mod causality;
 mod corpus;
 mod damage;
+mod invariance;
 mod jepsen;
 mod linearizable;
 mod reading;

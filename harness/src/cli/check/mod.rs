@@ -34,7 +34,8 @@ Examples:
   quarrel check history.jsonl --ledger l.jsonl  with the fate of every write
   quarrel check 20261123T16 --output json       a run, by a prefix of its name
   quarrel check history.edn --checker set-full  a history of Jepsen
-  quarrel check store/ --checker bank           all histories in a folder";
+  quarrel check store/ --checker bank           all histories in a folder
+  quarrel check history.edn --checker list-append --out cycles/     with pictures";
 
 /// Judge recorded histories: our own again, and those of others
 #[derive(Debug, clap::Args)]
@@ -84,6 +85,9 @@ pub(super) struct Arguments {
     /// Also write the fate of every acknowledged write to this file, one JSON object a line.
     #[arg(long, env = "QUARREL_LEDGER", hide_env_values = true, value_name = "FILE")]
     ledger: Option<PathBuf>,
+    /// Draw the cycles that were found, an SVG each, into this folder.
+    #[arg(long, env = "QUARREL_CHECK_OUT", hide_env_values = true, value_name = "DIR")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     store: StoreOption,
     #[command(flatten)]
@@ -161,12 +165,14 @@ pub(super) fn check(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
     let results = parallel::map(&targets, |target| one(target, arguments));
     let mut exit = Exit::Success;
     let mut files = Vec::with_capacity(targets.len());
+    let mut passed_over = Vec::new();
     for (target, result) in targets.iter().zip(results) {
         let file = match result {
             Ok(file) => file,
             Err(failure) if targets.len() == 1 => return Err(failure),
-            Err(failure) if target.is_guess && failure.exit == Exit::Usage && is_no_history(&failure) => {
-                writeln!(world.err, "passed over {}: it is no history", target.path.display())?;
+            Err(failure) if target.is_guess() && failure.exit == Exit::Usage && is_no_history(&failure) => {
+                writeln!(world.err, "passed over: {}", failure.message)?;
+                passed_over.push(shown(&target.path));
                 continue;
             }
             Err(failure) => {
@@ -178,9 +184,10 @@ pub(super) fn check(arguments: &Arguments, world: &mut World<'_>) -> Result<Exit
         files.push(file);
     }
     if files.is_empty() {
-        return Err(Failure::usage("there is no history among these files", "name a file"));
+        let message = format!("none of these {} files is a history", passed_over.len());
+        return Err(Failure::usage(message, "name a file: what is wrong with it is then said"));
     }
-    let checked = Checked { files, seconds: began.elapsed().as_secs_f64() };
+    let checked = Checked { files, passed_over, seconds: began.elapsed().as_secs_f64() };
     match arguments.output.output {
         Output::Json => checked.json(world.out)?,
         Output::Text => {

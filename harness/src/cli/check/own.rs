@@ -4,6 +4,7 @@ use super::Arguments;
 use crate::{
     cli::{World, options::Output, select::quoted},
     exit::Failure,
+    replay::fold,
     report::{Circumstances, Json, Paint, Summary, Text},
 };
 use quarrel_workloads::{
@@ -46,10 +47,13 @@ pub(super) fn judged(
             judgement
         }
     };
-    let judgement = judgement.map_err(|error| match error {
+    let mut judgement = judgement.map_err(|error| match error {
         JudgeError::Ledger(error) => Failure::environment(format!("cannot write the ledger: {error}"), ""),
         error => unreadable(&error),
     })?;
+    if let Some(folder) = folder {
+        fold::add_to(&mut judgement, folder, &header.scenario);
+    }
     let circumstances = Circumstances {
         seed: header.seed,
         seconds: began.elapsed().as_secs_f64(),

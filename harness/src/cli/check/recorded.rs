@@ -6,10 +6,18 @@ use crate::{
     report::{CheckedAnomaly, CheckedFile, WitnessOperation},
 };
 use quarrel_workloads::{
-    checker::standalone::{Findings, FoundAnomaly, Options, StandaloneChecker, Unfit},
+    checker::{
+        standalone::{Findings, FoundAnomaly, Options, StandaloneChecker, Unfit},
+        transactions::cycle_svg,
+    },
     history::recorded::{Position, ReadOptions, Recorded, locate, read},
 };
-use std::{collections::BTreeMap, fs::File, time::Instant};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Component, Path},
+    time::Instant,
+};
 
 /// The most witnesses of one kind that are told.
 const MOST_WITNESSES: usize = 3;
@@ -38,7 +46,13 @@ pub(super) fn judged(
         checker.check(&history, &options).map_err(|unfit| cannot(&placed(&unfit, target, arguments), ""))?;
     let seconds = began.elapsed().as_secs_f64();
     let lines = Lines::of(&findings, &history, target, arguments);
-    let anomalies = findings.anomalies.iter().map(|found| anomaly(found, &history, &lines)).collect();
+    let mut anomalies: Vec<CheckedAnomaly> =
+        findings.anomalies.iter().map(|found| anomaly(found, &history, &lines)).collect();
+    if let Some(folder) = &arguments.out {
+        for (found, told) in findings.anomalies.iter().zip(&mut anomalies) {
+            told.pictures = pictures(found, &history, folder, target)?;
+        }
+    }
     Ok(CheckedFile {
         file: shown(&target.path),
         checker: checker.name().to_owned(),
@@ -112,5 +126,37 @@ fn anomaly(found: &FoundAnomaly, history: &Recorded, lines: &Lines) -> CheckedAn
         witness: first.0,
         operations: first.1,
         more: told.into_iter().map(|(why, _)| why).collect(),
+        pictures: Vec::new(),
     }
+}
+
+/// Draws the witnesses that are cycles; the files.
+fn pictures(
+    found: &FoundAnomaly,
+    history: &Recorded,
+    folder: &Path,
+    target: &Target,
+) -> Result<Vec<String>, Failure> {
+    let name: Vec<String> = target
+        .path
+        .components()
+        .filter_map(|part| match part {
+            Component::Normal(part) => Some(part.to_string_lossy().into_owned()),
+            _ => None,
+        })
+        .collect();
+    let drawn = found.witnesses.iter().zip(&found.relations).take(MOST_WITNESSES);
+    let mut files = Vec::new();
+    for (number, (witness, relations)) in (1..).zip(drawn) {
+        let texts: Vec<String> = witness.operations.iter().map(|&at| history.show(at).to_string()).collect();
+        let file = folder.join(format!("{}-{}-{number}.svg", name.join("-"), found.kind));
+        fs::create_dir_all(folder).and_then(|()| fs::write(&file, cycle_svg(&texts, relations))).map_err(
+            |error| {
+                let help = "name a folder that can be written to by --out";
+                Failure::environment(format!("cannot write {}: {error}", file.display()), help)
+            },
+        )?;
+        files.push(shown(&file));
+    }
+    Ok(files)
 }

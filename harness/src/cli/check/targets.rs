@@ -13,8 +13,16 @@ pub(super) struct Target {
     pub(super) path: PathBuf,
     /// Its run's folder, if it was named by that.
     pub(super) folder: Option<PathBuf>,
-    /// Whether it was found in a folder, and only its name says that it is a history.
-    pub(super) is_guess: bool,
+    /// Whether it was found in a folder.
+    is_found: bool,
+}
+
+impl Target {
+    /// Whether nothing but its extension says that it is a history: then it may be none. What is called a history is
+    /// meant to be one, wherever it was found.
+    pub(super) fn is_guess(&self) -> bool {
+        self.is_found && self.path.file_stem().is_none_or(|stem| stem != "history")
+    }
 }
 
 /// What histories of others are called.
@@ -42,7 +50,7 @@ pub(super) fn find(arguments: &Arguments) -> Result<Vec<Target>, Failure> {
 fn below(folder: &Path, targets: &mut Vec<Target>) -> Result<(), Failure> {
     let history = folder.join("history.jsonl");
     if history.is_file() {
-        targets.push(Target { path: history, folder: Some(folder.to_path_buf()), is_guess: false });
+        targets.push(Target { path: history, folder: Some(folder.to_path_buf()), is_found: false });
         return Ok(());
     }
     let unreadable =
@@ -57,7 +65,7 @@ fn below(folder: &Path, targets: &mut Vec<Target>) -> Result<(), Failure> {
         if path.is_dir() && !path.is_symlink() {
             below(&path, targets)?;
         } else if path.is_file() && EXTENSIONS.contains(&extension.as_ref()) {
-            targets.push(Target { path, folder: None, is_guess: true });
+            targets.push(Target { path, folder: None, is_found: true });
         }
     }
     Ok(())
@@ -66,13 +74,13 @@ fn below(folder: &Path, targets: &mut Vec<Target>) -> Result<(), Failure> {
 /// A file, a run's folder, or a run of the store.
 fn named(word: &str, arguments: &Arguments) -> Result<Target, Failure> {
     let path = Path::new(word);
-    let is_guess = false;
+    let is_found = false;
     if path.is_dir() {
-        return Ok(Target { path: path.join("history.jsonl"), folder: Some(path.to_path_buf()), is_guess });
+        return Ok(Target { path: path.join("history.jsonl"), folder: Some(path.to_path_buf()), is_found });
     }
     // Also what is no plain file, such as a pipe.
     if path.exists() {
-        return Ok(Target { path: path.to_path_buf(), folder: None, is_guess });
+        return Ok(Target { path: path.to_path_buf(), folder: None, is_found });
     }
     let entry = runs::find(&arguments.store.store(), word).map_err(|failure| {
         let message = failure.message.replace("there is no run", "there is no file and no run");
@@ -88,5 +96,5 @@ fn named(word: &str, arguments: &Arguments) -> Result<Target, Failure> {
             format!("{} holds no history: it was made with --keep, and passed", entry.path.display());
         return Err(Failure::usage(message, "`quarrel runs show` shows its verdict"));
     }
-    Ok(Target { path: history, folder: Some(entry.path), is_guess })
+    Ok(Target { path: history, folder: Some(entry.path), is_found })
 }

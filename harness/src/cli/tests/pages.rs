@@ -111,5 +111,5 @@ fn a_scenario_in_the_model_has_no_page() {
     let name = fs::read_dir(store.join("small")).unwrap().next().unwrap().unwrap().file_name();
     let done = quarrel(never, &line(&format!("report small/{}", name.to_string_lossy())));
     assert_eq!(done.exit, Exit::Usage);
-    assert!(said(&done).contains("is a scenario in the model"), "{}", done.err);
+    assert!(said(&done).contains("is no live run: there are no operations to draw"), "{}", done.err);
 }

@@ -2,7 +2,7 @@
 
 use super::{
     markup::{Markup, px},
-    scale::{Scale, seconds, tick},
+    scale::{Scale, duration, seconds, tick},
 };
 use crate::report::recorded::{Band, BandKind};
 use std::{collections::BTreeSet, fmt::Write as _};
@@ -174,6 +174,23 @@ impl Dots {
         }
         svg.empty("path", &[("class", class), ("d", &path)]);
     }
+}
+
+/// The axes of a plot of percentiles: nines from left to right, latencies from the bottom to the top.
+pub(super) fn percentile_axes(svg: &mut Markup, x: &Scale, y: &Scale, nines: f64, (top, bottom): (f64, f64)) {
+    for at in y.ticks(4) {
+        line(svg, (LEFT, y.at(at)), (RIGHT, y.at(at)), "grid");
+        label(svg, LEFT - 6.0, y.at(at) + 4.0, "end", &duration(at));
+    }
+    for (at, name) in
+        [(0.0, "0"), (0.301, "50"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99"), (5.0, "99.999")]
+    {
+        if at <= nines {
+            line(svg, (x.at(at), top), (x.at(at), bottom), "grid");
+            label(svg, x.at(at), bottom + 15.0, "middle", name);
+        }
+    }
+    label(svg, RIGHT, bottom + 31.0, "dim end", "percentile");
 }
 
 /// A line through points, in their order.

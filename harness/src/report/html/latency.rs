@@ -2,7 +2,7 @@
 
 use super::{
     block::{self, Cell, number, words},
-    chart::{self, Chart, Dots, Shape, curve, label, line},
+    chart::{self, Chart, Dots, Shape, curve},
     faults::phase_name,
     markup::Markup,
     scale::{Scale, duration, seconds},
@@ -177,19 +177,7 @@ fn percentiles(page: &mut Markup, view: &View<'_>) {
         kinds.iter().filter(|(_, _, sorted)| !sorted.is_empty()).map(|(_, _, sorted)| sorted.at(0.0));
     let y = Scale::logarithmic((fastest.fold(1.0, f64::min) * 0.8, slowest * 1.2), (bottom, top));
     let mut svg = chart::begin(bottom + chart::FOOT, "Latency by percentile");
-    for at in y.ticks(4) {
-        line(&mut svg, (chart::LEFT, y.at(at)), (chart::RIGHT, y.at(at)), "grid");
-        label(&mut svg, chart::LEFT - 6.0, y.at(at) + 4.0, "end", &duration(at));
-    }
-    for (at, name) in
-        [(0.0, "0"), (0.301, "50"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99"), (5.0, "99.999")]
-    {
-        if at <= nines {
-            line(&mut svg, (x.at(at), top), (x.at(at), bottom), "grid");
-            label(&mut svg, x.at(at), bottom + 15.0, "middle", name);
-        }
-    }
-    label(&mut svg, chart::RIGHT, bottom + 31.0, "dim end", "percentile");
+    chart::percentile_axes(&mut svg, &x, &y, nines, (top, bottom));
     for (_, class, sorted) in kinds.iter().filter(|(_, _, sorted)| sorted.len() >= FEWEST) {
         let own = f64::from(u32::try_from(sorted.len()).unwrap_or(u32::MAX)).log10().min(nines);
         let steps = (0..=200).map(|n| own * f64::from(n) / 200.0);

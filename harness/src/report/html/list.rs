@@ -86,7 +86,8 @@ fn row(entry: &Entry) -> Vec<Cell> {
         }
         None if entry.model.is_some() && entry.status == Status::Complete => {
             name.leaf("a", &[("href", &format!("/runs/{full}/"))], &full);
-            state.text(&format!("{}, in the model", state_of(entry)));
+            let arena = entry.model.as_ref().map_or("model", |model| &model.arena);
+            state.text(&format!("{}, {arena}", state_of(entry)));
         }
         _ => {
             name.text(&full);

@@ -22,11 +22,13 @@ mod markup;
 mod rate;
 mod scale;
 mod strips;
+mod topologies;
 mod verdict;
 mod view;
 
 pub use compare::compare;
 pub use list::list;
+pub use topologies::topologies;
 
 use super::Summary;
 use super::recorded::{Recorded, RecordedError};

@@ -276,6 +276,12 @@ impl ReferenceCluster {
         }
     }
 
+    /// What the replication links have carried since the start, both ways: frames, and bytes.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        self.links.traffic()
+    }
+
     /// What undoes every fault that is on, but for what was killed for good.
     #[must_use]
     pub fn remedies(&self) -> Vec<Fault> {

@@ -52,7 +52,7 @@ impl RhaiProgram {
         let options = CallFnOptions::new().eval_ast(false).rewind_scope(false);
         let said: Result<Dynamic, Box<EvalAltResult>> =
             self.engine.call_fn_with_options(options, &mut Scope::new(), &self.ast, function, arguments);
-        let said = said.map_err(refused)?;
+        let said = said.map_err(|error| refused(&error))?;
         if said.is_unit() {
             return Ok(None);
         }
@@ -124,7 +124,7 @@ impl Program for RhaiProgram {
 }
 
 /// What became of a call that did not return.
-fn refused(error: Box<EvalAltResult>) -> Refused {
+fn refused(error: &EvalAltResult) -> Refused {
     let position = error.position();
     let place = match (position.line(), position.position()) {
         (Some(line), Some(column)) => format!("line {line}, column {column}: "),

@@ -123,15 +123,17 @@ impl<F: FnMut(&Schedule) -> bool> Search<F> {
     }
 }
 
-/// The number of events: faults first, then operations.
+/// The number of events: faults first, then errands, then operations.
 fn events(schedule: &Schedule) -> usize {
-    schedule.faults.len() + schedule.operations.len()
+    schedule.faults.len() + schedule.errands.len() + schedule.operations.len()
 }
 
 fn remove(schedule: &mut Schedule, gone: &BTreeSet<usize>) {
     let faults = schedule.faults.len();
+    let errands = faults + schedule.errands.len();
     keep(&mut schedule.faults, |index| !gone.contains(&index));
-    keep(&mut schedule.operations, |index| !gone.contains(&(faults + index)));
+    keep(&mut schedule.errands, |index| !gone.contains(&(faults + index)));
+    keep(&mut schedule.operations, |index| !gone.contains(&(errands + index)));
 }
 
 fn keep<T>(items: &mut Vec<T>, keeps: impl Fn(usize) -> bool) {

@@ -5,7 +5,7 @@ use crate::{
     fault::{ClockChange, Fault, LinkQuality},
     id::{ClientId, LinkId, ReplicaId},
     operation::Operation,
-    sim::schedule::{Durability, Schedule},
+    sim::schedule::{Durability, Errand, Jitter, Schedule},
     value::{Key, Value},
 };
 use alloc::{collections::BTreeSet, vec::Vec};
@@ -32,6 +32,7 @@ impl<F: FnMut(&Schedule) -> bool> Search<F> {
         self.try_change(|schedule| schedule.cluster.link = calm(schedule.cluster.link));
         self.try_change(|schedule| schedule.clients.link = calm(schedule.clients.link));
         self.try_change(|schedule| schedule.cluster.link.latency_us = 1000);
+        self.try_change(|schedule| schedule.cluster.jitter = Jitter::default());
         self.try_change(|schedule| schedule.cluster.durability = Durability::default());
         self.try_change(|schedule| schedule.cluster.clock_tick_us = 0);
         self.try_change(|schedule| schedule.clients.token = false);
@@ -54,6 +55,11 @@ impl<F: FnMut(&Schedule) -> bool> Search<F> {
         self.try_change(|schedule| {
             let key = Key::new_static("k");
             schedule.operations.iter_mut().for_each(|operation| operation.key = key.clone());
+            for timed in &mut schedule.errands {
+                if let Errand::TakeHome(home) = &mut timed.errand {
+                    *home = key.clone();
+                }
+            }
         });
         self.try_change(|schedule| {
             for (operation, number) in schedule.operations.iter_mut().zip(1..) {
@@ -106,6 +112,7 @@ impl<F: FnMut(&Schedule) -> bool> Search<F> {
 /// The times of all events: faults first.
 fn times(schedule: &mut Schedule) -> Vec<&mut u64> {
     let faults = schedule.faults.iter_mut().map(|fault| &mut fault.at_us);
+    let faults = faults.chain(schedule.errands.iter_mut().map(|errand| &mut errand.at_us));
     faults.chain(schedule.operations.iter_mut().map(|operation| &mut operation.at_us)).collect()
 }
 
@@ -118,6 +125,7 @@ fn spread(schedule: &mut Schedule, pace_us: u64) {
     }
     schedule.operations.sort_by_key(|operation| operation.at_us);
     schedule.faults.sort_by_key(|fault| fault.at_us);
+    schedule.errands.sort_by_key(|errand| errand.at_us);
 }
 
 /// Simpler faults of the same kind, the simplest first.

@@ -1,7 +1,7 @@
 //! Whether a value contains the effect of a write: decided here, for every operation.
 
 use super::writes::{Kind, NONE, Write, Writes, hash_of};
-use quarrel_models::value::Value;
+use quarrel_models::{operation::is_held, value::Value};
 use smallvec::SmallVec;
 
 /// What an accumulating write makes true of a record, such as "element 7 is in" or "m1 does not hold 9:00".
@@ -78,7 +78,7 @@ impl<'a> Lens<'a> {
             Some(Value::Set(elements)) if fact.field == NONE => elements.contains(fact.value),
             Some(Value::List(_)) if fact.field == NONE => self.items.binary_search(&fact.value).is_ok(),
             Some(Value::Map(fields)) if fact.field != NONE => {
-                holds(fields.get(writes.field_name(fact.field)), fact.value)
+                is_held(fields, writes.field_name(fact.field), fact.value)
             }
             _ => false,
         }

@@ -9,6 +9,7 @@ mod configuration;
 mod mask;
 mod object;
 mod objects;
+mod registers;
 mod search;
 mod specification;
 mod text;
@@ -79,8 +80,7 @@ impl StandaloneChecker for Linearizable {
                 Judged::Linearizable => {}
                 Judged::Unknown => unknown += 1,
                 Judged::Contradiction { operations, why } => contradictions.add(|| {
-                    let mut operations: Vec<usize> =
-                        operations.iter().map(|&at| object.operations[at] as usize).collect();
+                    let mut operations = operations;
                     operations.sort_by_key(|&at| history.operations[at].invoked);
                     Witness { why: sentence(history, object.key, &operations, why), operations }
                 }),

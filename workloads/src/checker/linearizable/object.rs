@@ -9,6 +9,7 @@ use super::{
     witness,
     zones::{self, Access, Contradiction},
 };
+use crate::history::recorded::Operation;
 use std::collections::BTreeMap;
 
 /// An operation on one object: what it did, and the events of its call and return.
@@ -48,11 +49,21 @@ pub(super) enum Why {
     NoOrder,
 }
 
-pub(super) fn register(operations: &[Timed<RegisterClass>], budget: &mut Budget<'_>) -> Judged {
-    if let Some(judged) = by_zones(operations) {
-        return judged;
+impl Judged {
+    /// The same, with other numbers for the operations.
+    pub(super) fn renumbered(self, to: impl Fn(usize) -> usize) -> Self {
+        match self {
+            Self::Contradiction { operations, why } => {
+                Self::Contradiction { operations: operations.into_iter().map(to).collect(), why }
+            }
+            other => other,
+        }
     }
-    register_by_search(operations, budget)
+}
+
+/// The event after which an operation can no longer take effect.
+pub(super) fn ret(operation: &Operation) -> Option<u32> {
+    Some(operation.returned()).filter(|&ret| ret != Operation::NEVER)
 }
 
 /// By the general search, whatever the values.
@@ -115,25 +126,13 @@ fn decide(specification: &mut impl Specification, steps: &[Step], budget: &mut B
     }
 }
 
-/// The verdict by zones, if only unique values were written and nothing depends on another value.
-fn by_zones(operations: &[Timed<RegisterClass>]) -> Option<Judged> {
-    let mut accesses = Vec::with_capacity(operations.len());
-    for (index, timed) in (0..).zip(operations) {
-        let (value, is_write) = match timed.class {
-            RegisterClass::Read(value) => (value, false),
-            RegisterClass::Write(value) => (value, true),
-            RegisterClass::CompareAndSet(..) | RegisterClass::Mismatch(_) => return None,
-        };
-        // A read that never returned tells nothing.
-        if is_write || timed.ret.is_some() {
-            let ret = timed.ret.unwrap_or(u32::MAX);
-            accesses.push(Access { index, value, is_write, call: timed.call, ret });
-        }
-    }
-    if !zones::are_unique(&mut accesses) {
+/// The verdict by zones, if only unique values were written. Operations are numbered as in the accesses, whose order
+/// changes.
+pub(super) fn by_zones(accesses: &mut [Access]) -> Option<Judged> {
+    if !zones::are_unique(accesses) {
         return None;
     }
-    Some(match zones::contradiction(&accesses) {
+    Some(match zones::contradiction(accesses) {
         None => Judged::Linearizable,
         Some(Contradiction::NeverWritten(read)) => {
             Judged::Contradiction { operations: vec![read as usize], why: Why::NeverWritten }

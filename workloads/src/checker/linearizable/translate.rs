@@ -5,6 +5,7 @@ use super::{
     budget::Budget,
     object::{self, Judged, Timed},
     objects::{Mutex, RegisterClass, RegisterStep},
+    registers,
     text::TextClass,
 };
 use crate::{
@@ -15,23 +16,21 @@ use std::collections::BTreeMap;
 
 /// The operations of one object.
 #[derive(Debug)]
-pub(super) struct Object<C> {
+struct Object<C> {
     /// The record, or nil.
-    pub(super) key: Datum,
+    key: Datum,
     /// Places in the history's operations.
-    pub(super) operations: Vec<u32>,
+    operations: Vec<u32>,
     /// What each did.
     timed: Vec<Timed<C>>,
 }
 
-/// The verdict on one object, and where it stands in the history.
+/// The verdict on one object.
 #[derive(Debug)]
-pub(super) struct Verdict<'a> {
+pub(super) struct Verdict {
     /// The record, or nil.
     pub(super) key: Datum,
-    /// Places in the history's operations; verdicts count in these.
-    pub(super) operations: &'a [u32],
-    /// What was found.
+    /// What was found. Operations are places in the history.
     pub(super) judged: Judged,
 }
 
@@ -81,17 +80,15 @@ pub(super) fn judge(
     history: &Recorded,
     model: Model,
     budget: &mut Budget<'_>,
-    mut tell: impl FnMut(Verdict<'_>),
+    mut tell: impl FnMut(Verdict),
 ) -> Result<(), Unfit> {
     let translator = Translator { history };
     match model {
         Model::CasRegister => {
-            let objects = split(history, |op| translator.register(op, Datum::NIL))?;
-            each(&objects, |timed| object::register(timed, budget), &mut tell);
+            registers::judge(history, |op| translator.register(op, Datum::NIL), budget, &mut tell)?;
         }
         Model::CasRegisterFromZero => {
-            let objects = split(history, |op| translator.register(op, Datum::small(0)))?;
-            each(&objects, |timed| object::register(timed, budget), &mut tell);
+            registers::judge(history, |op| translator.register(op, Datum::small(0)), budget, &mut tell)?;
         }
         Model::Text => {
             let objects = split(history, |op| translator.text(op))?;
@@ -111,6 +108,11 @@ pub(super) fn judge(
     Ok(())
 }
 
+/// What failed did not happen, and a read that did not return tells nothing.
+pub(super) const fn concerns(operation: &Operation) -> bool {
+    !matches!(operation.outcome, Outcome::Fail) && (operation.is_ok() || !is_read(operation.function))
+}
+
 /// Splits a history into its objects in one pass: histories are much larger than caches.
 fn split<C>(
     history: &Recorded,
@@ -120,8 +122,7 @@ fn split<C>(
     let mut places: Table<Datum, usize> = Table::default();
     let mut last: Option<(Datum, usize)> = None;
     for (at, operation) in (0..).zip(&history.operations) {
-        // What failed did not happen, and a read that did not return tells nothing.
-        if operation.outcome == Outcome::Fail || is_read(operation.function) && !operation.is_ok() {
+        if !concerns(operation) {
             continue;
         }
         let place = match last {
@@ -132,8 +133,8 @@ fn split<C>(
             }),
         };
         last = Some((operation.key, place));
-        let ret = Some(operation.returned()).filter(|&ret| ret != Operation::NEVER);
         objects[place].operations.push(at);
+        let ret = object::ret(operation);
         objects[place].timed.push(Timed { class: class(operation)?, call: operation.invoked, ret });
     }
     Ok(objects)
@@ -142,11 +143,11 @@ fn split<C>(
 fn each<C>(
     objects: &[Object<C>],
     mut judge: impl FnMut(&[Timed<C>]) -> Judged,
-    tell: &mut impl FnMut(Verdict<'_>),
+    tell: &mut impl FnMut(Verdict),
 ) {
     for object in objects {
-        let judged = judge(&object.timed);
-        tell(Verdict { key: object.key, operations: &object.operations, judged });
+        let judged = judge(&object.timed).renumbered(|at| object.operations[at] as usize);
+        tell(Verdict { key: object.key, judged });
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn thin_air_witness(history: &Recorded, accesses: &Accesses, access: 
     let read = access.operation as usize;
     let output = history.operations[read].output;
     let failed = history.operations.iter().position(|op| op.outcome == Outcome::Fail && op.input == output);
-    let key = accesses.keys[access.key as usize];
+    let key = accesses.keys[access.key() as usize];
     let of = if key.is_nil() { String::new() } else { format!(" of {}", history.values.show(key)) };
     Witness {
         why: match failed {
@@ -173,9 +173,9 @@ impl Visitor for Patterns<'_> {
         let mut overwritten_by = None;
         let source = order.has(access.write).then(|| order.clock(access.write));
         index.last_ones(
-            access.key,
+            access.key(),
             // What the write itself knew of, it may replace.
-            |session| (source.map_or(0, |source| source[session as usize]), clock[session as usize]),
+            |session| (source.map_or(0, |source| source.at(session)), clock[session as usize]),
             |group, known| {
                 if known == access.write {
                     return;

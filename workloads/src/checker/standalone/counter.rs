@@ -59,9 +59,9 @@ impl StandaloneChecker for Counter {
     }
 }
 
-fn moments(history: &Recorded, places: &[usize]) -> Vec<Moment> {
+fn moments(history: &Recorded, places: &[u32]) -> Vec<Moment> {
     let mut moments = Vec::with_capacity(places.len() * 2);
-    for &at in places {
+    for at in places.iter().map(|&at| at as usize) {
         let op = &history.operations[at];
         moments.push(Moment { index: op.invoked, at, ends: false });
         if op.is_ok() {
@@ -83,7 +83,7 @@ fn number(history: &Recorded, at: usize, value: Datum) -> Result<i128, Unfit> {
 }
 
 /// The number of reads that were answered.
-fn judge(history: &Recorded, key: Datum, places: &[usize], drift: &mut FoundAnomaly) -> Result<u64, Unfit> {
+fn judge(history: &Recorded, key: Datum, places: &[u32], drift: &mut FoundAnomaly) -> Result<u64, Unfit> {
     let mut now = Bounds::default();
     let mut open: BTreeMap<usize, Bounds> = BTreeMap::new();
     let mut reads = 0;

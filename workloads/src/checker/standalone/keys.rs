@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 
 /// The places of the operations of each record, in the order of their invocations. A history without keys has one
 /// record, nil.
-pub(super) fn by_key(
-    history: &Recorded,
-    concerns: impl Fn(&Operation) -> bool,
-) -> BTreeMap<Datum, Vec<usize>> {
-    let mut keys: BTreeMap<Datum, Vec<usize>> = BTreeMap::new();
-    for (at, op) in history.operations.iter().enumerate().filter(|(_, op)| concerns(op)) {
+pub(super) fn by_key(history: &Recorded, concerns: impl Fn(&Operation) -> bool) -> BTreeMap<Datum, Vec<u32>> {
+    let mut keys: BTreeMap<Datum, Vec<u32>> = BTreeMap::new();
+    for (at, op) in (0..).zip(&history.operations).filter(|(_, op)| concerns(op)) {
         keys.entry(op.key).or_default().push(at);
     }
     keys

@@ -86,7 +86,7 @@ impl StandaloneChecker for Ledger {
             let witness =
                 |entry: &LedgerEntry| Witness { why: entry.why.clone(), operations: operations(entry) };
             let witnesses = summary.first.get(&fate).map(witness).into_iter().collect();
-            findings.fail(FoundAnomaly { kind: fate.name(), count: certain, witnesses });
+            findings.fail(FoundAnomaly { count: certain, witnesses, ..FoundAnomaly::new(fate.name()) });
         }
         Ok(findings)
     }

@@ -132,6 +132,9 @@ pub struct FoundAnomaly {
     pub count: u64,
     /// The first few.
     pub witnesses: Vec<Witness>,
+    /// Of each witness that is a cycle of its operations: why each comes before the next, and the last before the
+    /// first. Empty for all other kinds.
+    pub relations: Vec<Vec<&'static str>>,
 }
 
 /// One breach, and the operations that show it.
@@ -147,7 +150,7 @@ impl FoundAnomaly {
     /// None seen yet.
     #[must_use]
     pub const fn new(kind: &'static str) -> Self {
-        Self { kind, count: 0, witnesses: Vec::new() }
+        Self { kind, count: 0, witnesses: Vec::new(), relations: Vec::new() }
     }
 
     /// Counts one, and keeps its witness if it is among the first.

@@ -173,9 +173,9 @@ impl<'a> Guarantees<'a> {
         let mut found: [Option<WriteNumber>; 2] = [None, None];
         let source = order.has(access.write).then(|| order.clock(access.write));
         self.index.last_ones(
-            access.key,
+            access.key(),
             |other| {
-                let after = source.map_or(0, |source| source[other as usize]);
+                let after = source.map_or(0, |source| source.at(other));
                 (
                     after,
                     if other as usize == session { own } else { direct[other as usize].saturating_sub(1) },
@@ -215,10 +215,9 @@ impl<'a> Guarantees<'a> {
             access.write == INITIAL || order.before(self.accesses, access.write, version.write)
         };
         let mut found: [Option<(u32, Version)>; 2] = [None, None];
-        for reader in &self.readers[access.key as usize] {
-            let is_known = |(session, position): (u32, u32)| {
-                source.is_some_and(|source| source[session as usize] >= position)
-            };
+        for reader in &self.readers[access.key() as usize] {
+            let is_known =
+                |(session, position): (u32, u32)| source.is_some_and(|source| source.at(session) >= position);
             if reader.latest.is_some_and(is_known) {
                 continue;
             }
@@ -257,7 +256,7 @@ impl<'a> Guarantees<'a> {
             self.seen.insert(key, (access.write, access.operation));
         }
         let Self { accesses, readers, frontiers, versions, .. } = self;
-        let readers = &mut readers[access.key as usize];
+        let readers = &mut readers[access.key() as usize];
         let number = u32::try_from(session).unwrap_or(u32::MAX);
         let at = readers.iter().position(|reader| reader.session == number).unwrap_or_else(|| {
             let list = u32::try_from(frontiers.len()).unwrap_or(u32::MAX);
@@ -302,7 +301,7 @@ impl Visitor for Guarantees<'_> {
     }
 
     fn done(&mut self, order: &CausalOrder, session: usize, access: Access) {
-        if access.is_write {
+        if access.is_write() {
             let write = self.accesses.writes[access.write as usize];
             if !self.accesses.is_lone(&write) {
                 self.position[session] = write.position;

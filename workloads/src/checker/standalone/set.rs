@@ -2,7 +2,6 @@
 
 use super::{Findings, FoundAnomaly, Options, StandaloneChecker, Unfit, Witness, keys};
 use crate::history::recorded::{Datum, Function, Operation, Outcome, Recorded};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Lost: an addition was acknowledged, and the last read lacks its element. Unexpected: the last read has an element
 /// that nobody tried to add. Recovered: it has one whose addition was not acknowledged, which is fine.
@@ -38,48 +37,96 @@ impl StandaloneChecker for Set {
             (FoundAnomaly::new("lost-element"), FoundAnomaly::new("unexpected-element"));
         let mut counts = Counts::default();
         for (key, places) in keys::by_key(history, |op| is_add(op) || op.function == Function::READ) {
-            let operations = || places.iter().map(|&at| (at, &history.operations[at]));
-            let reads = operations().filter(|(_, op)| elements(history, op).is_some());
-            let Some((read_at, read)) = reads.max_by_key(|(_, op)| op.completed) else {
+            let reads = places.iter().map(|&at| (at as usize, &history.operations[at as usize]));
+            let reads = reads.filter(|(_, op)| elements(history, op).is_some());
+            let Some((read, _)) = reads.max_by_key(|(_, op)| op.completed) else {
                 counts.unread += 1;
                 continue;
             };
-            let seen: BTreeSet<Datum> = elements(history, read).unwrap_or_default().iter().copied().collect();
-            let mut attempts: BTreeMap<Datum, usize> = BTreeMap::new();
-            let mut added = BTreeSet::new();
-            for (at, op) in operations().filter(|(_, op)| is_add(op)) {
-                attempts.entry(op.input).or_insert(at);
-                if op.is_ok() && added.insert(op.input) && !seen.contains(&op.input) {
-                    lost.add(|| Witness {
-                        why: format!(
-                            "{}{} was acknowledged, and the last read lacks it",
-                            keys::within(history, key),
-                            history.values.show(op.input)
-                        ),
-                        operations: vec![at, read_at],
-                    });
-                }
+            let last = Last::new(history, read, &places);
+            for &at in &last.lost {
+                lost.add(|| Witness {
+                    why: format!(
+                        "{}{} was acknowledged, and the last read lacks it",
+                        keys::within(history, key),
+                        history.values.show(history.operations[at as usize].input)
+                    ),
+                    operations: vec![at as usize, read],
+                });
             }
-            for &element in seen.iter().filter(|element| !attempts.contains_key(element)) {
+            for &element in &last.unexpected {
                 unexpected.add(|| Witness {
                     why: format!(
                         "{}{} is in the last read, and nobody tried to add it",
                         keys::within(history, key),
                         history.values.show(element)
                     ),
-                    operations: vec![read_at],
+                    operations: vec![read],
                 });
             }
-            counts.attempts += attempts.len();
-            counts.acknowledged += added.len();
-            counts.ok += added.intersection(&seen).count();
-            counts.recovered +=
-                seen.iter().filter(|e| attempts.contains_key(e) && !added.contains(e)).count();
+            counts.add(&last);
         }
         counts.tell(&mut findings);
         findings.fail(lost);
         findings.fail(unexpected);
         Ok(findings)
+    }
+}
+
+/// Additions that may have taken effect or not, by element and then in the order of the history. Four bytes each: sets
+/// grow large.
+pub(super) fn additions(history: &Recorded, places: &[u32]) -> Vec<u32> {
+    let op = |at: &u32| &history.operations[*at as usize];
+    let mut additions: Vec<u32> = places.iter().copied().filter(|at| is_add(op(at))).collect();
+    additions.sort_unstable_by_key(|at| (op(at).input, *at));
+    additions
+}
+
+/// Additions of one element each, of what [`additions`] has sorted.
+pub(super) fn by_element<'a>(
+    history: &'a Recorded,
+    additions: &'a [u32],
+) -> impl Iterator<Item = (Datum, &'a [u32])> {
+    let input = |at: &u32| history.operations[*at as usize].input;
+    additions.chunk_by(move |a, b| input(a) == input(b)).map(move |chunk| (input(&chunk[0]), chunk))
+}
+
+/// One set and its last read.
+#[derive(Debug, Default)]
+struct Last {
+    attempts: usize,
+    acknowledged: usize,
+    ok: usize,
+    recovered: usize,
+    /// The first acknowledged additions of the elements that it lacks, in the order of the history.
+    lost: Vec<u32>,
+    /// What it shows and nobody tried to add.
+    unexpected: Vec<Datum>,
+}
+
+impl Last {
+    fn new(history: &Recorded, read: usize, places: &[u32]) -> Self {
+        let mut last = Self::default();
+        let mut seen: Vec<Datum> = elements(history, &history.operations[read]).unwrap_or_default().to_vec();
+        seen.sort_unstable();
+        seen.dedup();
+        let mut rest = seen.as_slice();
+        let additions = additions(history, places);
+        for (element, additions) in by_element(history, &additions) {
+            let before = rest.iter().take_while(|&&other| other < element).count();
+            last.unexpected.extend_from_slice(&rest[..before]);
+            let is_seen = rest.get(before) == Some(&element);
+            rest = &rest[before + usize::from(is_seen)..];
+            let acknowledged = additions.iter().find(|&&at| history.operations[at as usize].is_ok());
+            last.attempts += 1;
+            last.acknowledged += usize::from(acknowledged.is_some());
+            last.ok += usize::from(acknowledged.is_some() && is_seen);
+            last.recovered += usize::from(acknowledged.is_none() && is_seen);
+            last.lost.extend(acknowledged.filter(|_| !is_seen));
+        }
+        last.unexpected.extend_from_slice(rest);
+        last.lost.sort_unstable();
+        last
     }
 }
 
@@ -94,6 +141,13 @@ struct Counts {
 }
 
 impl Counts {
+    const fn add(&mut self, last: &Last) {
+        self.attempts += last.attempts;
+        self.acknowledged += last.acknowledged;
+        self.ok += last.ok;
+        self.recovered += last.recovered;
+    }
+
     fn tell(&self, findings: &mut Findings) {
         if self.unread > 0 {
             findings.unknown(format!(

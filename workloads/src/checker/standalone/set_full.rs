@@ -2,13 +2,12 @@
 
 use super::{
     Findings, FoundAnomaly, Options, StandaloneChecker, Unfit, Witness, keys,
-    set::{elements, is_add},
+    set::{additions, by_element, elements, is_add},
 };
 use crate::{
     history::recorded::{Datum, Function, Operation, Recorded},
     verdict::Verdict,
 };
-use std::collections::BTreeMap;
 
 /// An element is known from its acknowledgement, or from the first read that saw it. It is *stable* if the latest
 /// read that lacks it was begun before the latest that has it; *lost* if it is the other way round and it was known
@@ -25,16 +24,21 @@ struct Read {
     completed: u32,
 }
 
+/// What is known of an element. Sixteen bytes: sets grow large.
 #[derive(Debug)]
 struct Element {
-    add: usize,
-    /// The first event that shows that it is in: its index and time.
-    known: Option<(u32, i64)>,
-    /// The latest read, by invocation, that has it.
-    present: Option<usize>,
+    /// Its first addition.
+    add: u32,
+    /// The operation whose completion is the first that shows that it is in, or [`NONE`].
+    known: u32,
+    /// The latest read, by invocation, that has it, or [`NONE`].
+    present: u32,
     /// How many of the latest reads have it without a gap.
-    run: usize,
+    run: u32,
 }
+
+/// No operation, no read.
+const NONE: u32 = u32::MAX;
 
 enum Fate {
     Stable { latency_ns: i64 },
@@ -72,26 +76,24 @@ struct Life<'a> {
     reads: Vec<Read>,
     /// The latest completion among a read and all that were begun before it.
     latest_end: Vec<u32>,
-    elements: BTreeMap<Datum, Element>,
+    /// By their values.
+    elements: Vec<Element>,
 }
 
 impl<'a> Life<'a> {
-    fn new(history: &'a Recorded, key: Datum, places: &[usize]) -> Self {
-        let mut life =
-            Self { history, key, reads: Vec::new(), latest_end: Vec::new(), elements: BTreeMap::new() };
-        for &at in places {
-            let op = &history.operations[at];
-            if is_add(op) {
-                let element = life.elements.entry(op.input).or_insert(Element {
-                    add: at,
-                    known: None,
-                    present: None,
-                    run: 0,
-                });
-                if op.is_ok() {
-                    element.know(op);
-                }
-            } else if elements(history, op).is_some() {
+    fn new(history: &'a Recorded, key: Datum, places: &[u32]) -> Self {
+        let mut life = Self { history, key, reads: Vec::new(), latest_end: Vec::new(), elements: Vec::new() };
+        let additions = additions(history, places);
+        life.elements.reserve_exact(by_element(history, &additions).count());
+        for (_, of_element) in by_element(history, &additions) {
+            let mut element = Element { add: of_element[0], known: NONE, present: NONE, run: 0 };
+            for &at in of_element.iter().filter(|&&at| history.operations[at as usize].is_ok()) {
+                element.know(history, at);
+            }
+            life.elements.push(element);
+        }
+        for (at, op) in places.iter().map(|&at| (at as usize, &history.operations[at as usize])) {
+            if !is_add(op) && elements(history, op).is_some() {
                 life.reads.push(Read { at, invoked: op.invoked, completed: op.completed });
             }
         }
@@ -105,15 +107,15 @@ impl<'a> Life<'a> {
         life
     }
 
-    /// Whether the read, when it was answered, could know of the element: its addition had begun.
-    fn is_after(&self, read: &Read, element: &Element) -> bool {
-        read.completed > self.history.operations[element.add].invoked
+    fn added(&self, element: &Element) -> &'a Operation {
+        &self.history.operations[element.add as usize]
     }
 
     /// The latest read that lacks the element.
-    fn absent(&self, value: Datum, element: &Element) -> Option<usize> {
-        let begun = self.history.operations[element.add].invoked;
-        for (rank, read) in self.reads.iter().enumerate().skip(element.run) {
+    fn absent(&self, element: &Element) -> Option<usize> {
+        let Operation { invoked: begun, input: value, .. } = *self.added(element);
+        let run = element.run as usize;
+        for (rank, read) in self.reads.iter().enumerate().skip(run) {
             if self.latest_end[rank] <= begun {
                 return None;
             }
@@ -121,45 +123,72 @@ impl<'a> Life<'a> {
                 let op = &self.history.operations[read.at];
                 elements(self.history, op).unwrap_or_default().contains(&value)
             };
-            // The first of them lacks it, or else the run would go on.
-            if self.is_after(read, element) && (rank == element.run || !has(read)) {
+            // The first of them lacks it, or else the run would go on. And a read tells nothing of an element whose
+            // addition began after it.
+            if read.completed > begun && (rank == run || !has(read)) {
                 return Some(rank);
             }
         }
         None
     }
 
-    fn judge(mut self, tally: &mut Tally) {
-        for (rank, read) in self.reads.iter().enumerate() {
-            let op = &self.history.operations[read.at];
-            let mut seen: Vec<Datum> = elements(self.history, op).unwrap_or_default().to_vec();
-            seen.sort_unstable();
-            for pair in seen.windows(2).filter(|pair| pair[0] == pair[1]) {
-                tally.duplicate(self.history, self.key, pair[0], read.at);
-            }
-            seen.dedup();
-            for value in seen {
-                let Some(element) = self.elements.get_mut(&value) else {
-                    tally.unexpected += 1;
-                    continue;
-                };
-                if read.completed <= self.history.operations[element.add].invoked {
-                    continue;
+    /// The place of the first element from `from` on that is not less. What reads show is near what they showed last.
+    fn seek(&self, from: usize, value: Datum) -> usize {
+        let is_less = |element: &Element| self.added(element).input < value;
+        let mut width = 1;
+        let mut low = from;
+        while self.elements.get(low + width - 1).is_some_and(is_less) {
+            low += width;
+            width *= 2;
+        }
+        let high = (low + width).min(self.elements.len());
+        low + self.elements[low..high].partition_point(is_less)
+    }
+
+    /// Takes up one read; those begun later were before it.
+    fn read(&mut self, rank: usize, tally: &mut Tally) {
+        let read = self.reads[rank];
+        let op = &self.history.operations[read.at];
+        let mut seen: Vec<Datum> = elements(self.history, op).unwrap_or_default().to_vec();
+        seen.sort_unstable();
+        for pair in seen.windows(2).filter(|pair| pair[0] == pair[1]) {
+            tally.duplicate(self.history, self.key, pair[0], read.at);
+        }
+        seen.dedup();
+        let mut place = 0;
+        let [at, number] = [read.at, rank].map(|n| u32::try_from(n).expect("places have 32 bits"));
+        for value in seen {
+            place = self.seek(place, value);
+            let added = self.elements.get(place).map(|element| self.added(element));
+            match added {
+                Some(added) if added.input == value && read.completed <= added.invoked => {}
+                Some(added) if added.input == value => {
+                    let element = &mut self.elements[place];
+                    element.present = element.present.min(number);
+                    element.run += u32::from(element.run == number);
+                    element.know(self.history, at);
                 }
-                element.present.get_or_insert(rank);
-                element.run += usize::from(element.run == rank);
-                element.know(op);
+                _ => tally.unexpected += 1,
             }
         }
-        for (&value, element) in &self.elements {
-            let fate = self.fate(value, element);
-            tally.element(&self, value, element, &fate);
+    }
+
+    fn judge(mut self, tally: &mut Tally) {
+        for rank in 0..self.reads.len() {
+            self.read(rank, tally);
+        }
+        for element in &self.elements {
+            let fate = self.fate(element);
+            tally.element(&self, element, &fate);
         }
         tally.reads += self.reads.len();
     }
 
-    fn fate(&self, value: Datum, element: &Element) -> Fate {
-        let absent = self.absent(value, element);
+    fn fate(&self, element: &Element) -> Fate {
+        let absent = self.absent(element);
+        let known = self.history.operations.get(element.known as usize);
+        let known = known.map(|op| (op.completed, op.complete_time));
+        let present = (element.present != NONE).then_some(element.present as usize);
         let time = |rank: usize| self.history.operations[self.reads[rank].at].invoke_time;
         let since_known = |rank: Option<usize>, known: i64| match rank {
             Some(rank) if known != Operation::NO_TIME && time(rank) != Operation::NO_TIME => {
@@ -167,7 +196,7 @@ impl<'a> Life<'a> {
             }
             _ => 0,
         };
-        match (element.known, element.present, absent) {
+        match (known, present, absent) {
             // Ranks count from the latest: a smaller one is later.
             (Some((_, known)), Some(present), absent) if absent.is_none_or(|absent| present < absent) => {
                 Fate::Stable { latency_ns: since_known(absent, known) }
@@ -181,11 +210,43 @@ impl<'a> Life<'a> {
 }
 
 impl Element {
-    /// Known by this completion, if it is the first.
-    fn know(&mut self, op: &Operation) {
-        if self.known.is_none_or(|(index, _)| op.completed < index) {
-            self.known = Some((op.completed, op.complete_time));
+    /// Known by the completion of this operation, if it is the first.
+    fn know(&mut self, history: &Recorded, at: u32) {
+        let completed = |at: u32| history.operations.get(at as usize).map(|op| op.completed);
+        if completed(self.known).is_none_or(|index| completed(at) < Some(index)) {
+            self.known = at;
         }
+    }
+}
+
+/// Latencies, of which most are zero.
+#[derive(Debug, Default)]
+struct Latencies {
+    zeros: usize,
+    others: Vec<i64>,
+}
+
+impl Latencies {
+    fn push(&mut self, latency_ns: i64) {
+        if latency_ns == 0 {
+            self.zeros += 1;
+        } else {
+            self.others.push(latency_ns);
+        }
+    }
+
+    const fn len(&self) -> usize {
+        self.zeros + self.others.len()
+    }
+
+    /// None is negative: the zeros come first.
+    fn sort(&mut self) {
+        self.others.sort_unstable();
+    }
+
+    /// By its rank, once they are sorted.
+    fn nth(&self, rank: usize) -> i64 {
+        rank.checked_sub(self.zeros).map_or(0, |rank| self.others[rank])
     }
 }
 
@@ -194,8 +255,8 @@ struct Tally {
     lost: FoundAnomaly,
     duplicated: FoundAnomaly,
     stale: FoundAnomaly,
-    stable: Vec<i64>,
-    lost_after: Vec<i64>,
+    stable: Latencies,
+    lost_after: Latencies,
     never_read: u64,
     unexpected: u64,
     elements: u64,
@@ -208,8 +269,8 @@ impl Default for Tally {
             lost: FoundAnomaly::new("lost-element"),
             duplicated: FoundAnomaly::new("duplicated-element"),
             stale: FoundAnomaly::new("stale-element"),
-            stable: Vec::new(),
-            lost_after: Vec::new(),
+            stable: Latencies::default(),
+            lost_after: Latencies::default(),
             never_read: 0,
             unexpected: 0,
             elements: 0,
@@ -230,30 +291,31 @@ impl Tally {
         });
     }
 
-    fn element(&mut self, life: &Life<'_>, value: Datum, element: &Element, fate: &Fate) {
+    fn element(&mut self, life: &Life<'_>, element: &Element, fate: &Fate) {
         self.elements += 1;
+        let value = life.added(element).input;
         let shown = || format!("{}{}", keys::within(life.history, life.key), life.history.values.show(value));
         let read = |rank: usize| life.reads[rank].at;
         match *fate {
             Fate::NeverRead => self.never_read += 1,
             Fate::Stable { latency_ns } => {
                 self.stable.push(latency_ns);
-                let Some(absent) = life.absent(value, element).filter(|_| latency_ns > 0) else { return };
+                let Some(absent) = life.absent(element).filter(|_| latency_ns > 0) else { return };
                 self.stale.add(|| Witness {
                     why: format!(
                         "{} was still missing {:.3} ms after it was known",
                         shown(),
                         latency_ns as f64 / 1e6
                     ),
-                    operations: vec![element.add, read(absent)],
+                    operations: vec![element.add as usize, read(absent)],
                 });
             }
             Fate::Lost { absent, latency_ns } => {
                 self.lost_after.push(latency_ns);
                 self.lost.add(|| Witness {
                     why: format!("{} was known, and all later reads lack it", shown()),
-                    operations: std::iter::once(element.add)
-                        .chain(element.present.map(read))
+                    operations: std::iter::once(element.add as usize)
+                        .chain((element.present != NONE).then(|| read(element.present as usize)))
                         .chain([read(absent)])
                         .collect(),
                 });
@@ -263,7 +325,7 @@ impl Tally {
 
     fn into_findings(mut self, linearizable: bool) -> Findings {
         let mut findings = Findings::default();
-        if self.stable.is_empty() && self.lost.count == 0 {
+        if self.stable.len() == 0 && self.lost.count == 0 {
             findings.unknown(if self.reads == 0 {
                 "no read was answered"
             } else {
@@ -281,8 +343,8 @@ impl Tally {
                 "reads show elements that nobody tried to add; the checker `set` judges them".to_owned(),
             );
         }
-        self.stable.sort_unstable();
-        self.lost_after.sort_unstable();
+        self.stable.sort();
+        self.lost_after.sort();
         let names = [
             [
                 "stable latency p0 ns",
@@ -302,7 +364,7 @@ impl Tally {
         for (names, latencies) in names.into_iter().zip([&self.stable, &self.lost_after]) {
             for (name, per_mille) in names.into_iter().zip([0, 500, 950, 990, 1000]) {
                 if let Some(last) = latencies.len().checked_sub(1) {
-                    findings.figure(name, latencies[last.min(latencies.len() * per_mille / 1000)]);
+                    findings.figure(name, latencies.nth(last.min(latencies.len() * per_mille / 1000)));
                 }
             }
         }

@@ -27,6 +27,11 @@ pub(super) fn witness(transactions: &Transactions<'_>, writes: Writes, cycle: &C
     Witness { why, operations }
 }
 
+/// Why each transaction of a cycle comes before the next, in a word each.
+pub(super) fn relations(cycle: &Cycle) -> Vec<&'static str> {
+    cycle.edges.iter().map(|edge| short(edge.relation)).collect()
+}
+
 /// The relation as it stands in pictures.
 const fn short(relation: Relation) -> &'static str {
     match relation {

@@ -12,8 +12,11 @@ mod graph;
 mod list_append;
 mod model;
 mod order;
+mod picture;
 mod rw_register;
 mod transaction;
+
+pub use picture::cycle_svg;
 
 use super::standalone::{Findings, FoundAnomaly, Options, StandaloneChecker, Unfit};
 use crate::history::recorded::{Outcome, Recorded};
@@ -126,6 +129,9 @@ fn judge(
         let anomaly =
             cycles.entry(kind).or_insert_with(|| FoundAnomaly::new(anomaly::name(cycle.shape, cycle.order)));
         anomaly.add(|| explain::witness(transactions, writes, &cycle));
+        if anomaly.relations.len() < anomaly.witnesses.len() {
+            anomaly.relations.push(explain::relations(&cycle));
+        }
     }
     cycles.into_values().for_each(|anomaly| findings.fail(anomaly));
     if nothing_inferred && findings.anomalies.is_empty() {

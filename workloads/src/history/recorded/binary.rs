@@ -59,7 +59,7 @@ pub fn write_binary(history: &Recorded, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What the last events said: the next ones say what differs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct State {
     next_index: u64,
     time: i64,
@@ -219,27 +219,65 @@ pub enum DecodeError {
     Misfit(#[from] Misfit),
 }
 
-/// Reads the events that follow the magic. An error says at which byte the event begins.
+/// Reads a history that lies whole in memory, magic and all. An error says at which byte the event begins.
 ///
 /// # Errors
 /// [`DecodeError`], with the place of the event in `bytes`.
 pub fn read_binary(bytes: &[u8]) -> Result<Recorded, (usize, DecodeError)> {
-    let mut builder = Builder::default();
-    let mut decoder = Decoder { bytes, at: MAGIC.len(), state: State::default(), names: Vec::new() };
-    while decoder.at < bytes.len() {
-        let begins = decoder.at;
-        match decoder.event(&mut builder) {
-            Ok(()) => {}
-            Err(DecodeError::Ends) if !builder.is_empty() => {
-                builder.warn(format!(
-                    "byte {begins}: the last event is broken off, and was not read: the file was cut short"
-                ));
-                break;
-            }
-            Err(error) => return Err((begins, error)),
-        }
+    let mut reading = Reading::default();
+    let events =
+        bytes.strip_prefix(MAGIC).ok_or((0, DecodeError::Damaged("it does not begin with QHIST")))?;
+    let (passed, result) = reading.events(events);
+    let begins = MAGIC.len() + passed;
+    match result {
+        Ok(()) => Ok(reading.finish()),
+        Err(DecodeError::Ends) => reading.broken_off(begins),
+        Err(error) => Err((begins, error)),
     }
-    Ok(builder.finish())
+}
+
+/// A history that is read piece by piece.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    builder: Builder,
+    state: State,
+    names: Vec<Function>,
+}
+
+impl Reading {
+    /// Takes up as many whole events as stand at the beginning of these bytes, and says how many bytes that were.
+    /// [`DecodeError::Ends`] if the bytes end within one: nothing of it was taken up but values.
+    pub(super) fn events(&mut self, bytes: &[u8]) -> (usize, Result<(), DecodeError>) {
+        let mut decoder = Decoder { bytes, at: 0, state: self.state, names: std::mem::take(&mut self.names) };
+        let mut passed = 0;
+        let mut result = Ok(());
+        while decoder.at < bytes.len() && result.is_ok() {
+            let names = decoder.names.len();
+            result = decoder.event(&mut self.builder);
+            if result.is_ok() {
+                (passed, self.state) = (decoder.at, decoder.state);
+            } else {
+                decoder.names.truncate(names);
+            }
+        }
+        self.names = decoder.names;
+        (passed, result)
+    }
+
+    /// The history, without its last event, which is broken off and begins at this byte of the file.
+    pub(super) fn broken_off(mut self, begins: usize) -> Result<Recorded, (usize, DecodeError)> {
+        if self.builder.is_empty() {
+            return Err((begins, DecodeError::Ends));
+        }
+        self.builder.warn(format!(
+            "byte {begins}: the last event is broken off, and was not read: the file was cut short"
+        ));
+        Ok(self.finish())
+    }
+
+    pub(super) fn finish(self) -> Recorded {
+        self.builder.finish()
+    }
 }
 
 struct Decoder<'a> {

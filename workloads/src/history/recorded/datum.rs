@@ -126,6 +126,7 @@ pub struct Values {
     text_ends: Vec<usize>,
     text_index: Index,
     big: Vec<i64>,
+    big_index: Index,
     items: Vec<Datum>,
     spans: Vec<Span>,
     span_index: Index,
@@ -137,13 +138,15 @@ impl Values {
         if (-BIAS..BIAS).contains(&number) {
             return Datum::tagged(INT, (number + BIAS) as u64);
         }
-        // There are next to none of these: hashes used as values, at most.
-        let known = self.big.iter().position(|&other| other == number);
-        let id = known.unwrap_or_else(|| {
-            self.big.push(number);
-            self.big.len() - 1
-        });
-        Datum::tagged(BIG, id as u64)
+        let hash = finish(mix(0, number as u64));
+        let Self { big, big_index, .. } = self;
+        if let Some(id) = big_index.find(hash, |id| big[id as usize] == number) {
+            return Datum::tagged(BIG, u64::from(id));
+        }
+        let id = u32::try_from(big.len()).expect("a history has fewer than 2^32 different numbers");
+        big.push(number);
+        big_index.insert(hash, id, |id| finish(mix(0, big[id as usize] as u64)));
+        Datum::tagged(BIG, u64::from(id))
     }
 
     /// A text.

@@ -3,14 +3,14 @@
 
 /// Open addressing with linear probing. A slot is 0 for "free", or a number plus one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Index {
+pub(crate) struct Index {
     slots: Vec<u32>,
     used: usize,
 }
 
 impl Index {
     /// The number under this hash for which `is` holds.
-    pub(super) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut slot = self.first(hash)?;
         loop {
             let number = self.slots[slot].checked_sub(1)?;
@@ -22,7 +22,7 @@ impl Index {
     }
 
     /// Puts in a number that is not there. `hash_of` tells the hashes of those that are, when the index grows.
-    pub(super) fn insert(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
+    pub(crate) fn insert(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
         // At most three quarters full: probes stay short.
         if (self.used + 1) * 4 > self.slots.len() * 3 {
             self.grow(hash_of);
@@ -57,7 +57,7 @@ impl Index {
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Mixes one word into a hash.
-pub(super) const fn mix(hash: u64, word: u64) -> u64 {
+pub(crate) const fn mix(hash: u64, word: u64) -> u64 {
     let z = (hash.rotate_left(23) ^ word).wrapping_mul(MULTIPLIER);
     z ^ (z >> 29)
 }
@@ -72,7 +72,7 @@ pub(super) fn hash_bytes(bytes: &[u8]) -> u64 {
 }
 
 /// Spreads the bits a last time.
-pub(super) const fn finish(hash: u64) -> u64 {
+pub(crate) const fn finish(hash: u64) -> u64 {
     let z = (hash ^ (hash >> 32)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z ^ (z >> 31)
 }

@@ -13,10 +13,12 @@ mod intern;
 mod read;
 mod write;
 
+use binary::Reading;
 pub use binary::{DecodeError, MAGIC, read_binary, write_binary};
 pub use build::{Builder, EventKind, Misfit, Process, RawEvent};
 pub use datum::{Datum, Show, Values, View};
 pub use hash::{DatumMap, WordHasher};
+pub(crate) use intern::{Index, finish, mix};
 pub use read::{Format, Position, ReadError, ReadOptions, locate, read};
 pub use write::{ExportFormat, finals_as_reads, write};
 

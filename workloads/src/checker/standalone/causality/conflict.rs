@@ -66,20 +66,20 @@ impl<'a> Walk<'a> {
     }
 
     fn run(&mut self, session: usize, ready: &mut Vec<usize>) {
-        while let Some(&access) = self.accesses.sessions[session].get(self.next[session]) {
-            let is_open = if access.is_write {
+        while let Some(&access) = self.accesses.sessions.of(session).get(self.next[session]) {
+            let is_open = if access.is_write() {
                 self.pending[access.write as usize] > 0
             } else {
                 !self.is_done(access.write)
             };
             let is_lone =
-                access.is_write && self.accesses.is_lone(&self.accesses.writes[access.write as usize]);
+                access.is_write() && self.accesses.is_lone(&self.accesses.writes[access.write as usize]);
             if is_open && is_lone {
                 self.reached.insert(access.write, session);
             } else if is_open {
                 self.waiting.entry(access.write).or_default().push(session);
                 return;
-            } else if access.is_write {
+            } else if access.is_write() {
                 self.finish(access.write, ready);
             }
             self.next[session] += 1;
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
 
     /// From what waits to what it waits for, until something comes again.
     fn circle(&self) -> Option<Vec<Conflict>> {
-        let stuck = |session: usize| self.accesses.sessions[session].get(self.next[session]).copied();
+        let stuck = |session: usize| self.accesses.sessions.of(session).get(self.next[session]).copied();
         let mut here = (0..self.accesses.sessions.len()).find_map(stuck).or_else(|| self.any_reached())?;
         let mut seen: DatumMap<(u32, u32), usize> = DatumMap::default();
         let mut path = Vec::new();
@@ -126,7 +126,7 @@ impl<'a> Walk<'a> {
                 return Some(circle);
             }
             seen.insert((here.operation, here.write), path.len());
-            let target = if here.is_write {
+            let target = if here.is_write() {
                 let waits_for = |conflict: &&Conflict| {
                     conflict.after == here.write && !self.done[conflict.before as usize]
                 };
@@ -142,16 +142,16 @@ impl<'a> Walk<'a> {
 
     /// What keeps a write from being done: itself, if it was reached, or what its session waits at before.
     fn holds_up(&self, write: WriteNumber) -> Option<Access> {
-        let mine = |access: &Access| access.is_write && access.write == write;
+        let mine = |access: &Access| access.is_write() && access.write == write;
         let session = self.accesses.sessions.iter().position(|session| session.iter().any(mine))?;
         if self.reached.contains_key(&write) {
-            return self.accesses.sessions[session].iter().copied().find(mine);
+            return self.accesses.sessions.of(session).iter().copied().find(mine);
         }
-        self.accesses.sessions[session].get(self.next[session]).copied()
+        self.accesses.sessions.of(session).get(self.next[session]).copied()
     }
 
     fn any_reached(&self) -> Option<Access> {
-        let is_reached = |access: &&Access| access.is_write && self.reached.contains_key(&access.write);
+        let is_reached = |access: &&Access| access.is_write() && self.reached.contains_key(&access.write);
         self.accesses.sessions.iter().flatten().find(is_reached).copied()
     }
 }

@@ -9,7 +9,9 @@ pub(super) use index::WritesByKey;
 pub(super) use order::{CausalOrder, Visitor};
 
 use super::Unfit;
-use crate::history::recorded::{Datum, DatumMap, Function, Operation, Outcome, Recorded, View};
+use crate::history::recorded::{
+    Datum, DatumMap, Function, Index, Operation, Outcome, Recorded, View, finish, mix,
+};
 
 /// The number of a write in [`Accesses::writes`].
 pub(super) type WriteNumber = u32;
@@ -19,17 +21,29 @@ pub(super) const INITIAL: WriteNumber = u32::MAX;
 /// A read of a value that nobody wrote.
 pub(super) const THIN_AIR: WriteNumber = u32::MAX - 1;
 
-/// One access to a register.
+/// One access to a register. Twelve bytes: there may be millions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Access {
     /// The operation, as a place in the history.
     pub(super) operation: u32,
-    /// The register.
-    pub(super) key: u32,
     /// The write that it is, or that it read from.
     pub(super) write: WriteNumber,
+    /// The register, and [`Access::WRITES`].
+    key: u32,
+}
+
+impl Access {
+    const WRITES: u32 = 1 << 31;
+
+    /// The register.
+    pub(super) const fn key(&self) -> u32 {
+        self.key & !Self::WRITES
+    }
+
     /// Whether it writes.
-    pub(super) is_write: bool,
+    pub(super) const fn is_write(&self) -> bool {
+        self.key & Self::WRITES != 0
+    }
 }
 
 /// One write.
@@ -54,7 +68,7 @@ pub(super) struct Accesses {
     /// All writes that happened: acknowledged, or read by somebody.
     pub(super) writes: Vec<Write>,
     /// The accesses of every process.
-    pub(super) sessions: Vec<Vec<Access>>,
+    pub(super) sessions: Sessions,
     /// Sessions that were given to single writes of unknown outcome, numbered after those of processes.
     pub(super) lone_writes: u32,
 }
@@ -66,21 +80,43 @@ enum Step {
     Write,
 }
 
-/// An access before it is known who read from whom.
-#[derive(Debug, Clone, Copy)]
-struct Raw {
-    operation: u32,
-    key: u32,
-    value: Datum,
-    is_write: bool,
+/// The accesses of all processes in one table.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    accesses: Vec<Access>,
+    /// Where those of each begin, and how many there are.
+    spans: Vec<(usize, usize)>,
+}
+
+impl Sessions {
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The accesses of one, in its order.
+    pub(super) fn of(&self, session: usize) -> &[Access] {
+        let (start, len) = self.spans[session];
+        &self.accesses[start..start + len]
+    }
+
+    /// All, one after the other.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[Access]> {
+        (0..self.len()).map(|session| self.of(session))
+    }
 }
 
 struct Extraction<'a> {
     history: &'a Recorded,
     keys: DatumMap<Datum, u32>,
-    /// All accesses, in the order of invocations.
-    raw: Vec<Raw>,
-    written: DatumMap<(u32, Datum), WriteNumber>,
+    /// The numbers of processes as sessions.
+    numbers: DatumMap<u32, u32>,
+    /// Of every session, how many accesses it may have.
+    counts: Vec<usize>,
+    /// Of every write, its value; and the writes by register and value.
+    values: Vec<Datum>,
+    written: Index,
+    /// Whether a write happened: it was acknowledged, or read.
     observed: Vec<bool>,
     accesses: Accesses,
 }
@@ -94,14 +130,16 @@ pub(super) fn accesses(history: &Recorded) -> Result<Accesses, Unfit> {
     let mut extraction = Extraction {
         history,
         keys: DatumMap::default(),
-        raw: Vec::with_capacity(history.operations.len()),
-        written: DatumMap::default(),
+        numbers: DatumMap::default(),
+        counts: Vec::new(),
+        values: Vec::new(),
+        written: Index::default(),
         observed: Vec::new(),
         accesses: Accesses::default(),
     };
     extraction.writes()?;
-    let sources = extraction.sources();
-    extraction.sessions(&sources);
+    extraction.observe()?;
+    extraction.sessions()?;
     Ok(extraction.accesses)
 }
 
@@ -186,6 +224,7 @@ fn unfit(operation: &Operation, what: &str) -> Unfit {
 impl Extraction<'_> {
     fn key(&mut self, key: Datum) -> u32 {
         let next = u32::try_from(self.accesses.keys.len()).unwrap_or(u32::MAX);
+        assert!(next < Access::WRITES, "there are fewer than 2^31 registers");
         let Self { keys, accesses, .. } = self;
         *keys.entry(key).or_insert_with(|| {
             accesses.keys.push(key);
@@ -193,27 +232,52 @@ impl Extraction<'_> {
         })
     }
 
-    /// All accesses, and all writes that may have happened by key and value.
+    fn session(&mut self, process: u32) -> usize {
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        let session = *self.numbers.entry(process).or_insert(next) as usize;
+        if session == self.counts.len() {
+            self.counts.push(0);
+        }
+        session
+    }
+
+    /// All writes that may have happened, by key and value.
     fn writes(&mut self) -> Result<(), Unfit> {
         let history = self.history;
+        // Half of the operations write, mostly; a table that has to grow is held twice for a moment.
+        let likely = history.operations.iter().filter(|op| op.function != Function::READ).count();
+        self.accesses.writes.reserve_exact(likely);
+        self.values.reserve_exact(likely);
         for (operation, op) in (0..).zip(&history.operations) {
+            let session = self.session(op.process);
             steps(history, op, &mut |step, key, value| {
-                let is_write = matches!(step, Step::Write);
                 let key_number = self.key(key);
-                self.raw.push(Raw { operation, key: key_number, value, is_write });
-                if !is_write {
+                self.counts[session] += 1;
+                if matches!(step, Step::Read) {
                     return Ok(());
                 }
-                let number = u32::try_from(self.accesses.writes.len()).unwrap_or(THIN_AIR);
-                if let Some(before) = self.written.insert((key_number, value), number) {
+                if let Some(before) = self.find(key_number, value) {
                     return Err(self.ambiguous(before, op, key, value));
                 }
+                let number = u32::try_from(self.values.len()).unwrap_or(THIN_AIR);
+                assert!(number < THIN_AIR, "there are fewer than 2^32 - 2 writes");
+                self.values.push(value);
                 self.accesses.writes.push(Write { operation, key: key_number, session: 0, position: 0 });
                 self.observed.push(op.is_ok());
+                let Self { written, accesses, values, .. } = self;
+                written.insert(hash(key_number, value), number, |number| {
+                    hash(accesses.writes[number as usize].key, values[number as usize])
+                });
                 Ok(())
             })?;
         }
         Ok(())
+    }
+
+    fn find(&self, key: u32, value: Datum) -> Option<WriteNumber> {
+        self.written.find(hash(key, value), |number| {
+            self.values[number as usize] == value && self.accesses.writes[number as usize].key == key
+        })
     }
 
     fn ambiguous(&self, before: WriteNumber, op: &Operation, key: Datum, value: Datum) -> Unfit {
@@ -229,7 +293,7 @@ impl Extraction<'_> {
 
     /// The write that a read read from.
     fn source(&self, key: u32, value: Datum) -> WriteNumber {
-        if let Some(&write) = self.written.get(&(key, value)) {
+        if let Some(write) = self.find(key, value) {
             return write;
         }
         // Registers begin with nothing; some systems' nothing is 0 or an empty text.
@@ -237,56 +301,73 @@ impl Extraction<'_> {
         if is_initial { INITIAL } else { THIN_AIR }
     }
 
-    /// Of every access, the write that it is or read from; and which writes of unknown outcome were read, and so
-    /// happened.
-    fn sources(&mut self) -> Vec<WriteNumber> {
-        let mut sources = Vec::with_capacity(self.raw.len());
-        let mut next_write = 0;
-        for raw in &self.raw {
-            if raw.is_write {
-                sources.push(next_write);
-                next_write += 1;
-                continue;
-            }
-            let source = self.source(raw.key, raw.value);
-            if let Some(observed) = self.observed.get_mut(source as usize) {
-                *observed = true;
-            }
-            sources.push(source);
+    /// Writes of unknown outcome that were read, and so happened.
+    fn observe(&mut self) -> Result<(), Unfit> {
+        if self.observed.iter().all(|&observed| observed) {
+            return Ok(());
         }
-        sources
+        for op in &self.history.operations {
+            steps(self.history, op, &mut |step, key, value| {
+                if matches!(step, Step::Read) {
+                    let source = self.source(self.keys[&key], value);
+                    if let Some(observed) = self.observed.get_mut(source as usize) {
+                        *observed = true;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
-    fn sessions(&mut self, sources: &[WriteNumber]) {
-        let history = self.history;
-        let mut numbers: DatumMap<u32, u32> = DatumMap::default();
-        for op in &history.operations {
-            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-            numbers.entry(op.process).or_insert(next);
-        }
-        let processes = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-        let Accesses { writes, sessions, lone_writes, .. } = &mut self.accesses;
-        sessions.resize_with(numbers.len(), Vec::new);
-        let mut positions = vec![0_u32; numbers.len()];
-        for (&Raw { operation, key, is_write, .. }, &write) in self.raw.iter().zip(sources) {
-            let op = &history.operations[operation as usize];
-            let session = numbers[&op.process];
-            if is_write {
-                if !self.observed[write as usize] {
-                    continue;
-                }
-                let record = &mut writes[write as usize];
-                if op.is_ok() {
-                    positions[session as usize] += 1;
-                    (record.session, record.position) = (session, positions[session as usize]);
+    /// Puts the accesses in their sessions, and the writes with them.
+    fn sessions(&mut self) -> Result<(), Unfit> {
+        let nothing = Access { operation: 0, write: INITIAL, key: 0 };
+        let mut start = 0;
+        let spans = self.counts.iter().map(|&count| {
+            start += count;
+            (start - count, 0)
+        });
+        let spans: Vec<(usize, usize)> = spans.collect();
+        let mut sessions = Sessions { accesses: vec![nothing; start], spans };
+        let processes = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
+        let mut positions = vec![0_u32; sessions.len()];
+        let mut next_write = 0;
+        for (operation, op) in (0..).zip(&self.history.operations) {
+            let session = self.numbers[&op.process];
+            steps(self.history, op, &mut |step, key, value| {
+                let mut access = Access { operation, write: next_write, key: self.keys[&key] };
+                if matches!(step, Step::Read) {
+                    access.write = self.source(access.key, value);
                 } else {
-                    (record.session, record.position) = (processes + *lone_writes, 1);
-                    *lone_writes += 1;
+                    access.key |= Access::WRITES;
+                    next_write += 1;
+                    if !self.observed[access.write as usize] {
+                        return Ok(());
+                    }
+                    let write = &mut self.accesses.writes[access.write as usize];
+                    if op.is_ok() {
+                        positions[session as usize] += 1;
+                        (write.session, write.position) = (session, positions[session as usize]);
+                    } else {
+                        (write.session, write.position) = (processes + self.accesses.lone_writes, 1);
+                        self.accesses.lone_writes += 1;
+                    }
                 }
-            }
-            sessions[session as usize].push(Access { operation, key, write, is_write });
+                let (start, len) = &mut sessions.spans[session as usize];
+                sessions.accesses[*start + *len] = access;
+                *len += 1;
+                Ok(())
+            })?;
         }
+        self.accesses.sessions = sessions;
+        Ok(())
     }
+}
+
+/// The hash of a register's value.
+fn hash(key: u32, value: Datum) -> u64 {
+    finish(mix(u64::from(key), value.bits()))
 }
 
 impl Accesses {

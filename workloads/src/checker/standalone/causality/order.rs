@@ -3,20 +3,49 @@
 //!
 //! Sessions are followed until they wait for a write that was not yet met; whoever is left waiting in the end stands on
 //! a cycle. O(accesses x sessions) time, O(writes x sessions) memory, no recursion.
+//!
+//! A clock only grows while its session goes on, and not by much from one write to the next: it is kept as what it is
+//! above an earlier clock of its session, a byte a session. Where a byte does not do, a new such base begins.
 
 use super::{Access, Accesses, INITIAL, THIN_AIR, WriteNumber};
 use crate::history::recorded::DatumMap;
 
-/// Clocks of all writes, and of each session as it goes.
+/// Clocks of all writes.
 #[derive(Debug)]
 pub(in super::super) struct CausalOrder {
     sessions: usize,
-    /// The clocks of writes, one after the other.
-    clocks: Vec<u32>,
-    /// Which writes were met.
-    met: Vec<bool>,
+    /// The clocks that others are told by, one after the other.
+    bases: Vec<u32>,
+    /// Of every write, which of them tells its clock, or [`NOT_MET`].
+    base_of: Vec<u32>,
+    /// Of every write, what its clock is above its base.
+    above: Vec<u8>,
     /// The accesses on which a cycle was found: each read waits for the write that comes next, or is of its session.
     pub(in super::super) cycle: Vec<Access>,
+}
+
+/// No base: the write was not met.
+const NOT_MET: u32 = u32::MAX;
+
+/// What a write knew of: for every session, how many of its writes.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Clock<'a> {
+    base: &'a [u32],
+    above: &'a [u8],
+}
+
+impl Clock<'_> {
+    /// How many writes of this session.
+    pub(in super::super) fn at(&self, session: u32) -> u32 {
+        self.base[session as usize] + u32::from(self.above[session as usize])
+    }
+
+    /// Takes up all that this knew.
+    fn join_to(&self, own: &mut [u32]) {
+        for ((own, &base), &above) in own.iter_mut().zip(self.base).zip(self.above) {
+            *own = (*own).max(base + u32::from(above));
+        }
+    }
 }
 
 /// What is called for every read, in an order in which causes come before their effects.
@@ -27,8 +56,8 @@ pub(in super::super) trait Visitor {
     fn done(&mut self, order: &CausalOrder, session: usize, access: Access);
 }
 
-/// How much memory the clocks may take.
-const MOST_CLOCKS: usize = 1 << 30;
+/// How many bytes the clocks may take.
+const MOST_CLOCKS: usize = 4 << 30;
 
 impl CausalOrder {
     /// Follows all sessions. `None` if the clocks of so many sessions would not fit into memory.
@@ -37,8 +66,9 @@ impl CausalOrder {
         let size = accesses.writes.len().checked_mul(sessions).filter(|&size| size <= MOST_CLOCKS)?;
         let mut order = Self {
             sessions,
-            clocks: vec![0; size],
-            met: vec![false; accesses.writes.len()],
+            bases: Vec::new(),
+            base_of: vec![NOT_MET; accesses.writes.len()],
+            above: vec![0; size],
             cycle: Vec::new(),
         };
         let mut walk = Walk {
@@ -47,24 +77,56 @@ impl CausalOrder {
             clocks: vec![0; accesses.sessions.len() * sessions],
             waiting: DatumMap::default(),
             waits_for: vec![None; accesses.sessions.len()],
+            base: vec![NOT_MET; accesses.sessions.len()],
         };
         let mut ready: Vec<usize> = (0..accesses.sessions.len()).rev().collect();
         while let Some(session) = ready.pop() {
             walk.run(session, &mut order, visitor, &mut ready);
+            if order.bases.len() * size_of::<u32>() > MOST_CLOCKS {
+                return None;
+            }
         }
         order.cycle = walk.cycle();
         Some(order)
     }
 
-    /// What the write knew of: for every session, how many of its writes.
-    pub(in super::super) fn clock(&self, write: WriteNumber) -> &[u32] {
+    /// What the write knew of. It was met.
+    pub(in super::super) fn clock(&self, write: WriteNumber) -> Clock<'_> {
         let start = write as usize * self.sessions;
-        &self.clocks[start..start + self.sessions]
+        let base = self.base_of[write as usize] as usize * self.sessions;
+        Clock {
+            base: &self.bases[base..base + self.sessions],
+            above: &self.above[start..start + self.sessions],
+        }
     }
 
     /// Whether the write was met, and so has a clock.
     pub(in super::super) fn has(&self, write: WriteNumber) -> bool {
-        self.met.get(write as usize).copied().unwrap_or(false)
+        self.base_of.get(write as usize).is_some_and(|&base| base != NOT_MET)
+    }
+
+    /// Notes the clock of a write, by this base if that does; the base that did.
+    fn meet(&mut self, write: WriteNumber, clock: &[u32], base: u32) -> u32 {
+        let start = write as usize * self.sessions;
+        let above = &mut self.above[start..start + self.sessions];
+        if base != NOT_MET {
+            let base_clock = &self.bases[base as usize * self.sessions..][..self.sessions];
+            let mut most = 0;
+            for ((above, &now), &then) in above.iter_mut().zip(clock).zip(base_clock) {
+                let difference = now - then;
+                most |= difference;
+                *above = difference as u8;
+            }
+            if most <= u32::from(u8::MAX) {
+                self.base_of[write as usize] = base;
+                return base;
+            }
+        }
+        above.fill(0);
+        let next = u32::try_from(self.bases.len() / self.sessions).unwrap_or(NOT_MET);
+        self.bases.extend_from_slice(clock);
+        self.base_of[write as usize] = next;
+        next
     }
 
     /// The same, or [`CausalOrder::before`].
@@ -88,7 +150,7 @@ impl CausalOrder {
             return false;
         }
         let write = accesses.writes[first as usize];
-        self.clock(second)[write.session as usize] >= write.position
+        self.clock(second).at(write.session) >= write.position
     }
 }
 
@@ -101,6 +163,8 @@ struct Walk<'a> {
     /// Of writes that were not met, the sessions that wait for it.
     waiting: DatumMap<WriteNumber, Vec<usize>>,
     waits_for: Vec<Option<WriteNumber>>,
+    /// Of every session, the base of its last write's clock.
+    base: Vec<u32>,
 }
 
 impl Walk<'_> {
@@ -114,9 +178,9 @@ impl Walk<'_> {
     ) {
         let width = order.sessions;
         self.waits_for[session] = None;
-        while let Some(&access) = self.accesses.sessions[session].get(self.next[session]) {
+        while let Some(&access) = self.accesses.sessions.of(session).get(self.next[session]) {
             let clock = &mut self.clocks[session * width..(session + 1) * width];
-            if access.is_write {
+            if access.is_write() {
                 self.write(session, access, order, ready);
             } else if access.write != INITIAL && access.write != THIN_AIR && !order.has(access.write) {
                 self.waiting.entry(access.write).or_default().push(session);
@@ -125,9 +189,7 @@ impl Walk<'_> {
             } else {
                 visitor.read(order, session, access, clock);
                 if order.has(access.write) {
-                    for (own, &other) in clock.iter_mut().zip(order.clock(access.write)) {
-                        *own = (*own).max(other);
-                    }
+                    order.clock(access.write).join_to(clock);
                 }
             }
             visitor.done(order, session, access);
@@ -139,15 +201,14 @@ impl Walk<'_> {
         let width = order.sessions;
         let write = self.accesses.writes[access.write as usize];
         let clock = &mut self.clocks[session * width..(session + 1) * width];
-        let start = access.write as usize * width;
-        let own = &mut order.clocks[start..start + width];
-        own.copy_from_slice(clock);
-        own[write.session as usize] = write.position;
-        // Of a write without an answer, its session does not know.
-        if !self.accesses.is_lone(&write) {
-            clock[write.session as usize] = write.position;
+        let before = std::mem::replace(&mut clock[write.session as usize], write.position);
+        let base = order.meet(access.write, clock, self.base[session]);
+        if self.accesses.is_lone(&write) {
+            // Of a write without an answer, its session does not know.
+            clock[write.session as usize] = before;
+        } else {
+            self.base[session] = base;
         }
-        order.met[access.write as usize] = true;
         if !self.waiting.is_empty() {
             ready.extend(self.waiting.remove(&access.write).unwrap_or_default());
         }
@@ -158,7 +219,7 @@ impl Walk<'_> {
         let Some(start) = self.waits_for.iter().position(Option::is_some) else { return Vec::new() };
         // The write stands in its client's order, even if its session is one of its own.
         let home = |write: WriteNumber| {
-            let find = |accesses: &Vec<Access>| accesses.iter().any(|a| a.is_write && a.write == write);
+            let find = |accesses: &[Access]| accesses.iter().any(|a| a.is_write() && a.write == write);
             self.accesses.sessions.iter().position(find)
         };
         let mut seen = vec![None; self.accesses.sessions.len()];
@@ -166,9 +227,10 @@ impl Walk<'_> {
         let mut session = start;
         while seen[session].is_none() {
             seen[session] = Some(path.len());
-            let read = self.accesses.sessions[session][self.next[session]];
+            let read = self.accesses.sessions.of(session)[self.next[session]];
             let Some(target) = self.waits_for[session].and_then(home) else { break };
-            let write = self.accesses.sessions[target].iter().find(|a| a.is_write && a.write == read.write);
+            let write =
+                self.accesses.sessions.of(target).iter().find(|a| a.is_write() && a.write == read.write);
             path.extend([Some(read), write.copied()].into_iter().flatten());
             session = target;
         }

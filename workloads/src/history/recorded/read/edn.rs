@@ -448,6 +448,10 @@ impl Syntax for Edn {
                 b'#' if !matches!(cursor.bytes.get(cursor.at + 1), Some(b'{' | b'"' | b'#')) => {
                     atom(cursor)?;
                 }
+                b'^' => {
+                    cursor.advance(1);
+                    skip(cursor)?;
+                }
                 _ => {
                     return cursor
                         .wrong("an event is expected, a map such as {:type :invoke, :process 0, :f :read}");

@@ -11,7 +11,7 @@ mod syntax;
 pub use source::Position;
 pub use syntax::ReadOptions;
 
-use super::{Builder, DecodeError, MAGIC, Misfit, Recorded, read_binary};
+use super::{Builder, DecodeError, MAGIC, Misfit, Reading, Recorded};
 use cursor::Stop;
 use fields::Fields;
 use source::{MAX_FORM, Source};
@@ -78,7 +78,7 @@ impl Format {
                 Some(if in_array { Self::Json } else { Self::Jsonl })
             }
             [b']', ..] | [] if in_array => Some(Self::Json),
-            [b'{' | b'(' | b'#' | b';', ..] => Some(Self::Edn),
+            [b'{' | b'(' | b'#' | b';' | b'^', ..] => Some(Self::Edn),
             _ => None,
         }
     }
@@ -222,18 +222,28 @@ fn read_watched<R: Read>(
     }
 }
 
-/// The binary form is small: it is held whole.
 fn decode<R: Read>(source: &mut Source<R>) -> Result<Recorded, ReadError> {
-    while !source.is_last() {
-        refill(source)?;
-    }
     let bytes = source.cursor().bytes;
     if !bytes.starts_with(MAGIC) {
         let expected =
             "a history in the binary form is expected, which begins with QHIST and its version 1".to_owned();
         return Err(ReadError::Wrong { at: source.position(0), expected, found: glimpse(bytes) });
     }
-    read_binary(bytes).map_err(|(at, source)| ReadError::Damaged { at, source })
+    source.consume(MAGIC.len());
+    let (mut reading, mut begins) = (Reading::default(), MAGIC.len());
+    let damaged = |(at, source)| ReadError::Damaged { at, source };
+    loop {
+        let (passed, result) = reading.events(source.cursor().bytes);
+        source.consume(passed);
+        begins += passed;
+        match result {
+            Ok(()) if source.is_last() => return Ok(reading.finish()),
+            Err(DecodeError::Ends) if source.is_last() => return reading.broken_off(begins).map_err(damaged),
+            Ok(()) | Err(DecodeError::Ends) if source.len() < MAX_FORM => refill(source)?,
+            Ok(()) => return Err(damaged((begins, DecodeError::Ends))),
+            Err(error) => return Err(damaged((begins, error))),
+        }
+    }
 }
 
 fn refill<R: Read>(source: &mut Source<R>) -> Result<(), ReadError> {

@@ -65,7 +65,6 @@ impl<R: Read> Source<R> {
             self.window.copy_within(self.start..self.end, 0);
         }
         (self.start, self.end) = (0, self.end - self.start);
-        // Doubling, so that a long form is looked at from its start a few times only.
         if self.end * 2 > self.window.len() {
             self.window.resize(self.window.len() * 2, 0);
         }
@@ -80,7 +79,8 @@ impl<R: Read> Source<R> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            if self.end - before >= PIECE {
+            // As much again as is at hand: a long form is looked at from its start a few times only.
+            if self.end - before >= PIECE.max(before) {
                 break;
             }
         }
@@ -118,5 +118,16 @@ mod tests {
             let expected = if rest < 3 { (pairs * 2 + 1, rest + 1) } else { (pairs * 2 + 2, rest - 2) };
             assert_eq!(source.position(0), Position { line: expected.0, column: expected.1 });
         }
+    }
+
+    #[test]
+    fn a_form_of_64_mib_is_looked_at_a_few_times_only() {
+        let mut source = Source::new(io::repeat(b'a').take(64 << 20));
+        let mut looks = 0;
+        while !source.is_last() {
+            source.refill().unwrap();
+            looks += 1;
+        }
+        assert!(looks <= 12, "{looks}");
     }
 }
