@@ -130,7 +130,9 @@ fn jobs(arguments: &Arguments, world: &World<'_>) -> Result<Vec<Job>, Failure> {
     for word in words {
         let source = select::source(word)?;
         let plain = Overrides::default();
-        let scenario = select::resolve(&source, &plain, &plain, world.surroundings.colours_err)?.scenario;
+        let resolved = select::resolve(&source, &plain, &plain, world.surroundings.colours_err)?;
+        select::of_our_core(&resolved, "`quarrel ci`", word)?;
+        let scenario = resolved.scenario;
         if jobs.iter().any(|job| job.scenario.name == scenario.name) {
             return Err(Failure::usage(format!("{} is there twice", scenario.name), "name it once"));
         }

@@ -6,6 +6,7 @@ mod ci;
 mod completions;
 mod doctor;
 mod handler;
+mod keep;
 mod latency;
 mod model;
 mod node;
@@ -19,6 +20,7 @@ mod select;
 mod signals;
 mod sim;
 mod surroundings;
+mod systems;
 
 pub use surroundings::{Runner, Surroundings, World};
 
@@ -67,10 +69,13 @@ enum Verb {
     Runs(runs::Arguments),
     Scenarios(scenarios::Arguments),
     Handler(handler::Arguments),
+    Systems(systems::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
     #[command(hide = true)]
     Node(node::Arguments),
+    #[command(hide = true)]
+    Keep(keep::Arguments),
 }
 
 /// Carries out a command line, its first word being the program's name.
@@ -120,7 +125,9 @@ fn carry_out(verb: Verb, world: &mut World<'_>) -> Result<Exit, Failure> {
         Verb::Scenarios(arguments) => scenarios::scenarios(&arguments, world),
         Verb::Doctor(arguments) => doctor::doctor(&arguments, world),
         Verb::Completions(arguments) => completions::completions(&arguments, world),
+        Verb::Systems(arguments) => systems::systems(&arguments, world),
         Verb::Node(arguments) => node::node(&arguments),
+        Verb::Keep(arguments) => keep::keep(&arguments, world),
     }
 }
 

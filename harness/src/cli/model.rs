@@ -318,6 +318,7 @@ fn resolved(word: &str, world: &World<'_>) -> Result<(Source, Scenario), Failure
     let source = select::source(word)?;
     let plain = Overrides::default();
     let resolved = select::resolve(&source, &plain, &plain, world.surroundings.colours_err)?;
+    select::of_our_core(&resolved, "the model", word)?;
     Ok((source, resolved.scenario))
 }
 

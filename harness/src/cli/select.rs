@@ -48,6 +48,18 @@ pub(super) fn resolve(
         .map_err(|error| invalid(&error, colours))
 }
 
+/// Refuses a scenario of another system where our own core is what runs.
+pub(super) fn of_our_core(resolved: &Resolved, what: &str, word: &str) -> Result<(), Failure> {
+    if resolved.scenario.is_of_our_core() {
+        return Ok(());
+    }
+    let system = &resolved.scenario.cluster.system;
+    Err(Failure::usage(
+        format!("{what} runs quarrel's own replicas, and `{word}` is for `{system}`"),
+        format!("`quarrel run {word}` runs it on {system}; `quarrel scenarios list` shows the others"),
+    ))
+}
+
 /// A scenario that cannot be used: the drawing has its own help.
 pub(super) fn invalid(error: &ScenarioError, colours: bool) -> Failure {
     Failure { exit: Exit::Usage, message: error.render(colours), help: String::new() }

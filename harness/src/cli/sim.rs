@@ -214,6 +214,7 @@ fn plan(arguments: &Arguments, world: &World<'_>) -> Result<Vec<Planned>, Failur
             let source: Source = select::source(word)?;
             let flags = &arguments.settings.overrides;
             let resolved = select::resolve(&source, &environment, flags, world.surroundings.colours_err)?;
+            select::of_our_core(&resolved, "the simulator", word)?;
             Kind::Scenario(Box::new(resolved.scenario))
         };
         Ok(Planned { word: word.clone(), kind })

@@ -23,6 +23,7 @@ pub(crate) use transport::{Answered, Transport};
 use crate::replay::fold;
 use crate::systems::{
     System,
+    mariadb::MariadbCluster,
     reference::{ReferenceCluster, SystemError},
 };
 use client::{Client, FollowerReads, Move, Pace};
@@ -147,7 +148,10 @@ pub fn judge(folder: &Path) -> Result<Judgement, RunError> {
 /// Starts the system under test that the scenario names, and makes the run on it.
 async fn make(request: &RunRequest) -> Result<(Latency, bool), RunError> {
     let RunRequest { scenario, seed, folder, program, .. } = request;
-    on(ReferenceCluster::start(scenario, folder, *seed, program).await?, request).await
+    match scenario.cluster.system.as_str() {
+        "mariadb" => on(MariadbCluster::start(scenario, folder, *seed, program).await?, request).await,
+        _ => on(ReferenceCluster::start(scenario, folder, *seed, program).await?, request).await,
+    }
 }
 
 async fn on(cluster: impl System, request: &RunRequest) -> Result<(Latency, bool), RunError> {

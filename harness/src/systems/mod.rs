@@ -1,10 +1,17 @@
 //! Systems under test. The reference cluster is one of them.
 //!
 //! A system is a file or a folder here that implements [`System`]; the runner knows nothing else of it. What it can do
-//! is said in `quarrel_workloads::scenario`, where scenarios are checked.
+//! is said in `quarrel_workloads::scenario`, where scenarios are checked, and what it needs on this machine in
+//! [`catalogue`].
 
+pub mod catalogue;
+mod keeper;
+mod kept;
 mod links;
+pub mod mariadb;
 pub mod reference;
+
+pub use keeper::keep;
 
 use crate::runner::{Answered, Transport};
 use quarrel_models::{
@@ -63,6 +70,8 @@ pub(crate) struct Progress {
 pub(crate) enum Carrier {
     /// To nodes of the reference cluster.
     Http(Transport),
+    /// To MariaDB.
+    Mariadb(mariadb::Connections),
 }
 
 impl Carrier {
@@ -70,6 +79,7 @@ impl Carrier {
     pub(crate) async fn send(&self, at: ReplicaId, request: Request) -> Answered {
         match self {
             Self::Http(transport) => transport.send(at, request).await,
+            Self::Mariadb(connections) => connections.send(at, request).await,
         }
     }
 }

@@ -22,7 +22,7 @@ pub use resolve::{Origin, Resolved};
 pub use schema::schema_json;
 pub use shipped::{TOUR, shipped, shipped_text};
 pub use span::{OneOrMany, Span};
-pub use validate::{data_type_for, handlers_for, validate};
+pub use validate::{data_type_for, handlers_for, systems, validate};
 
 use crate::contract::Contract;
 use nemesis::Nemesis;
@@ -64,6 +64,14 @@ pub struct Scenario {
     /// What must be so at the end.
     #[serde(default)]
     pub contract: Contract,
+}
+
+impl Scenario {
+    /// Whether the replicas are those of the reference cluster, whose core the simulator and the model run too.
+    #[must_use]
+    pub fn is_of_our_core(&self) -> bool {
+        self.cluster.system == "reference"
+    }
 }
 
 /// The replicas and how they are joined.

@@ -35,6 +35,9 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
         "followers",
         "kill-storm",
         "kill-storm-volatile",
+        "mariadb-ring-concurrent-update",
+        "mariadb-lost-increments",
+        "mariadb-lww-skew",
     ]
 }
 

@@ -78,6 +78,11 @@ impl Endpoints {
         Self(addresses.into_iter().map(|address| RwLock::new(Some(address))).collect())
     }
 
+    /// As many replicas, none of which runs.
+    pub(in crate::systems) fn none(replicas: usize) -> Self {
+        Self((0..replicas).map(|_| RwLock::new(None)).collect())
+    }
+
     /// Where clients reach the replica.
     #[must_use]
     pub fn get(&self, replica: ReplicaId) -> Option<SocketAddr> {
@@ -171,7 +176,7 @@ impl ReferenceCluster {
             .no_proxy()
             .build()
             .map_err(|error| failed("make a control client")(std::io::Error::other(error)))?;
-        let endpoints = Arc::new(Endpoints(graph.replicas().map(|_| RwLock::new(None)).collect()));
+        let endpoints = Arc::new(Endpoints::none(graph.replicas().count()));
         Ok(Self {
             graph,
             endpoints,

@@ -9,14 +9,6 @@ use quarrel_models::{
 
 /// Checks the cluster, and lays it out if that can be done.
 pub(super) fn check(cluster: &Cluster, problems: &mut Problems) -> Option<Graph> {
-    if cluster.system != "reference" {
-        problems.add(
-            "cluster.system",
-            format!("there is no system under test called `{}`", cluster.system),
-            "unknown system",
-            "write `system = \"reference\"` or leave the line out",
-        );
-    }
     check_quality("cluster.link", &cluster.link, problems);
     match cluster.graph() {
         Ok(graph) => Some(graph),

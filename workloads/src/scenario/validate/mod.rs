@@ -7,9 +7,11 @@ mod cluster;
 mod contract;
 mod nemesis;
 mod strategy;
+mod system;
 mod workload;
 
 pub use strategy::data_type_for;
+pub use system::systems;
 pub use workload::handlers_for;
 
 use super::{Scenario, problem::Problem};
@@ -23,6 +25,7 @@ const NAME_MAX: usize = 60;
 pub fn validate(scenario: &Scenario, marks: &[&str]) -> Vec<Problem> {
     let mut problems = Problems::default();
     check_name(scenario, &mut problems);
+    system::check(scenario, &mut problems);
     let graph = cluster::check(&scenario.cluster, &mut problems);
     strategy::check(scenario, &mut problems);
     workload::check(scenario, &mut problems);
