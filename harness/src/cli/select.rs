@@ -44,8 +44,17 @@ pub(super) fn resolve(
     colours: bool,
 ) -> Result<Resolved, Failure> {
     let marks = Mark::ALL.map(Mark::name);
-    Resolved::resolve(&source.file, &source.text, environment, flags, &marks)
-        .map_err(|error| invalid(&error, colours))
+    let mut resolved = Resolved::resolve(&source.file, &source.text, environment, flags, &marks)
+        .map_err(|error| invalid(&error, colours))?;
+    // What a scenario names is looked for beside it, from wherever it is run again.
+    if let Some(nodes) = &mut resolved.scenario.cluster.maelstrom {
+        let beside = Path::new(&source.file).parent().unwrap_or(Path::new(""));
+        let directory = beside.join(nodes.directory.as_deref().unwrap_or(Path::new("")));
+        nodes.directory =
+            std::path::absolute(if directory.as_os_str().is_empty() { Path::new(".") } else { &directory })
+                .ok();
+    }
+    Ok(resolved)
 }
 
 /// Refuses a scenario of another system where our own core is what runs.

@@ -232,7 +232,11 @@ impl Client {
         self.generator.observe(operation, answer_of(&outcome));
         let down = matches!(outcome, Outcome::Unsent);
         let writes = operation.operation.is_write();
-        self.recorder.record(|t| Event::completion(t, client, writes, outcome));
+        let tells = self.carrier.tells_positions();
+        self.recorder.record(|t| {
+            let event = Event::completion(t, client, writes, outcome);
+            if tells { event } else { event.without_positions() }
+        });
         if let Some((order, waited)) = self.pending.take() {
             if order.in_flight && waited < IN_FLIGHT_ATTEMPTS {
                 self.pending = Some((order, waited + u32::from(writes)));

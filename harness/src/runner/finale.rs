@@ -5,7 +5,6 @@ use crate::systems::{Progress, System, reference::SystemError};
 use quarrel_models::{
     id::{ReplicaId, WriteId},
     message::TraceEvent,
-    version::VersionVector,
 };
 use quarrel_workloads::history::{Event, Quiescence, recorded_conflict};
 use serde::Deserialize;
@@ -28,12 +27,12 @@ pub(crate) async fn quiesce(
     interrupt: &Interrupt,
 ) -> Result<Quiescence, SystemError> {
     let began = Instant::now();
-    let mut before: Option<BTreeMap<ReplicaId, VersionVector>> = None;
+    let mut before: Option<Progress> = None;
     loop {
         cluster.check_alive()?;
         let looked = Instant::now();
-        let Progress { applied, pending } = cluster.progress().await?;
-        if pending.is_none() && before.as_ref() == Some(&applied) {
+        let progress = cluster.progress().await?;
+        if progress.pending.is_none() && before.as_ref() == Some(&progress) {
             let after_ns = u64::try_from(looked.duration_since(began).as_nanos()).unwrap_or(u64::MAX);
             return Ok(Quiescence::Positions { after_ns });
         }
@@ -41,10 +40,10 @@ pub(crate) async fn quiesce(
             return Ok(Quiescence::Interrupted);
         }
         if began.elapsed() >= budget {
-            let why = pending.unwrap_or_else(|| "positions still move".to_owned());
+            let why = progress.pending.unwrap_or_else(|| "positions still move".to_owned());
             return Ok(Quiescence::NotReached { why });
         }
-        before = pending.is_none().then_some(applied);
+        before = progress.pending.is_none().then_some(progress);
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -56,7 +55,7 @@ pub(super) async fn read_all(
     recorder: &Recorder,
 ) -> Result<Option<String>, SystemError> {
     let live: BTreeSet<ReplicaId> = cluster.live().into_iter().collect();
-    let before = cluster.progress().await?.applied;
+    let before = cluster.progress().await?;
     let mut counts = BTreeMap::new();
     for replica in cluster.graph().replicas() {
         if !live.contains(&replica) {
@@ -66,14 +65,17 @@ pub(super) async fn read_all(
         let records = cluster.read_all(replica, &mut |held| recorder.record(|_| held)).await?;
         counts.insert(replica, records);
     }
-    let Progress { applied: after, pending } = cluster.progress().await?;
+    let after = cluster.progress().await?;
     for (replica, records) in counts {
-        let applied = after.get(&replica).cloned().unwrap_or_default();
+        let applied = after.applied.get(&replica).cloned().unwrap_or_default();
         recorder.record(|_| Event::FinalEnd { replica, records, applied });
     }
-    let moved = after.keys().find(|replica| before.get(replica) != after.get(replica));
+    let moved = live.iter().find(|replica| {
+        before.applied.get(replica) != after.applied.get(replica)
+            || before.changes.get(replica) != after.changes.get(replica)
+    });
     let moved = moved.map(|replica| format!("{replica} applied a late write while the replicas were read"));
-    Ok(moved.or(pending))
+    Ok(moved.or(after.pending))
 }
 
 #[derive(Deserialize)]

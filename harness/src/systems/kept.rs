@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, ChildStdin, Command},
+    process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Program {
     pub(super) words: Vec<OsString>,
     /// What it finds in its environment, beside ours.
     pub(super) environment: Vec<(&'static str, OsString)>,
+    /// The folder that it is started in; ours if absent.
+    pub(super) directory: Option<PathBuf>,
     /// Where its standard error goes.
     pub(super) log: PathBuf,
 }
@@ -35,20 +37,43 @@ pub(super) struct Program {
 pub(super) struct Kept {
     keeper: Child,
     id: Pid,
-    _lifeline: Option<ChildStdin>,
+    /// Held for its end: when it closes, the program is killed.
+    lifeline: Option<ChildStdin>,
 }
 
 impl Kept {
-    /// Starts a program. `own` is the program that has the subcommand `keep`. The error is in words.
+    /// Starts a program that is not talked to. `own` is the program that has the subcommand `keep`. The error is in
+    /// words.
     pub(super) async fn spawn(own: &Path, program: &Program) -> Result<Self, String> {
+        let (mut kept, input, _) = Self::spawn_as(own, program, &["keep", "--"]).await?;
+        kept.lifeline = Some(input);
+        Ok(kept)
+    }
+
+    /// Starts a program that is talked to: its standard input, which is also its lifeline, and its standard output.
+    pub(super) async fn spawn_talking(
+        own: &Path,
+        program: &Program,
+    ) -> Result<(Self, ChildStdin, BufReader<ChildStdout>), String> {
+        Self::spawn_as(own, program, &["keep", "--talk", "--"]).await
+    }
+
+    async fn spawn_as(
+        own: &Path,
+        program: &Program,
+        verb: &[&str],
+    ) -> Result<(Self, ChildStdin, BufReader<ChildStdout>), String> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(&program.log)
             .map_err(|error| format!("has no log file: {error}"))?;
-        let mut keeper = Command::new(own)
-            .arg("keep")
-            .arg("--")
+        let mut command = Command::new(own);
+        if let Some(directory) = &program.directory {
+            command.current_dir(directory);
+        }
+        let mut keeper = command
+            .args(verb)
             .args(&program.words)
             .envs(program.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
@@ -57,13 +82,13 @@ impl Kept {
             .kill_on_drop(false)
             .spawn()
             .map_err(|error| format!("did not start: {error}"))?;
-        let lifeline = keeper.stdin.take();
-        let stdout = keeper.stdout.take().ok_or("has no standard output")?;
+        let input = keeper.stdin.take().ok_or("has no standard input")?;
+        let mut output = BufReader::new(keeper.stdout.take().ok_or("has no standard output")?);
         let mut line = String::new();
-        let said = timeout(END_TIMEOUT, BufReader::new(stdout).read_line(&mut line)).await;
+        let said = timeout(END_TIMEOUT, output.read_line(&mut line)).await;
         let id = line.trim().parse().ok().and_then(Pid::from_raw);
         match (said, id) {
-            (Ok(Ok(_)), Some(id)) => Ok(Self { keeper, id, _lifeline: lifeline }),
+            (Ok(Ok(_)), Some(id)) => Ok((Self { keeper, id, lifeline: None }, input, output)),
             _ => Err(format!("did not start: {}", last_lines(&program.log))),
         }
     }

@@ -8,6 +8,7 @@ pub mod catalogue;
 mod keeper;
 mod kept;
 mod links;
+pub mod maelstrom;
 pub mod mariadb;
 pub mod reference;
 
@@ -59,8 +60,10 @@ pub(crate) trait System {
 /// How far replication is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Progress {
-    /// What each live replica has applied of each leader's log.
+    /// What each live replica has applied of each leader's log, if the system tells.
     pub(crate) applied: BTreeMap<ReplicaId, VersionVector>,
+    /// For a system that tells no positions: a number for each live replica that grows when what it shows changes.
+    pub(crate) changes: BTreeMap<ReplicaId, u64>,
     /// What has not arrived or does not move, in words; `None` at rest.
     pub(crate) pending: Option<String>,
 }
@@ -72,6 +75,8 @@ pub(crate) enum Carrier {
     Http(Transport),
     /// To MariaDB.
     Mariadb(mariadb::Connections),
+    /// To nodes that speak Maelstrom's protocol.
+    Maelstrom(maelstrom::Client),
 }
 
 impl Carrier {
@@ -80,6 +85,13 @@ impl Carrier {
         match self {
             Self::Http(transport) => transport.send(at, request).await,
             Self::Mariadb(connections) => connections.send(at, request).await,
+            Self::Maelstrom(client) => client.send(at, request).await,
         }
+    }
+
+    /// Whether answers tell versions and positions. Those of a black box do not, and what stands in their place is
+    /// not recorded.
+    pub(crate) const fn tells_positions(&self) -> bool {
+        !matches!(self, Self::Maelstrom(_))
     }
 }

@@ -51,6 +51,15 @@ impl Event {
         }
     }
 
+    /// The same, without what stands for positions where a system tells none.
+    #[must_use]
+    pub fn without_positions(mut self) -> Self {
+        if let Self::Ok { result, .. } = &mut self {
+            (result.dot, result.stamp, result.knew) = (None, None, None);
+        }
+        self
+    }
+
     /// The event of siblings that a session has resolved.
     #[must_use]
     pub fn resolution(t: u64, client: ClientId, resolution: Resolution) -> Self {

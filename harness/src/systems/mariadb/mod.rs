@@ -437,7 +437,7 @@ fn prepare(
     words.extend(install::user().map(OsString::from));
     let environment = preload.map(|preload| preload.environment(&clock_file).to_vec()).unwrap_or_default();
     let log = folder.join("log").join(format!("{replica}.log"));
-    let program = Program { words, environment, log };
+    let program = Program { words, environment, directory: None, log };
     Ok(Server {
         replica,
         process: None,

@@ -1,10 +1,12 @@
 //! What each system under test can do: a scenario that asks for more is refused with what there is.
 
 use super::Problems;
-use crate::scenario::{Scenario, Workload};
+use crate::scenario::{Keys, Scenario, Workload};
 use quarrel_models::{
     clock::ClockKind,
+    fault::LinkQuality,
     strategy::{LocalWrite, Strategy, TieRule},
+    topology::Topology,
 };
 
 /// A system that is not the reference cluster, which can do all.
@@ -12,10 +14,25 @@ struct Foreign {
     name: &'static str,
     strategies: &'static [&'static str],
     workloads: &'static [&'static str],
+    /// Whether its links carry messages, which can be lost, doubled and overtaken one by one.
+    has_frames: bool,
 }
 
-const FOREIGN: &[Foreign] =
-    &[Foreign { name: "mariadb", strategies: &["arrival", "lww"], workloads: &["register", "counter"] }];
+const FOREIGN: &[Foreign] = &[
+    Foreign {
+        name: "maelstrom",
+        // What the nodes promise: the harness sees a black box.
+        strategies: &["arrival", "home-leader", "lww", "on-write", "crdt"],
+        workloads: &["set", "counter", "register"],
+        has_frames: true,
+    },
+    Foreign {
+        name: "mariadb",
+        strategies: &["arrival", "lww"],
+        workloads: &["register", "counter"],
+        has_frames: false,
+    },
+];
 
 /// The names of all systems under test.
 #[must_use]
@@ -26,6 +43,14 @@ pub fn systems() -> Vec<&'static str> {
 /// Checks that the system exists and can do what the scenario asks.
 pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
     let name = scenario.cluster.system.as_str();
+    if name != "maelstrom" && scenario.cluster.maelstrom.is_some() {
+        problems.add(
+            "cluster.maelstrom",
+            format!("`{name}` is no program of yours"),
+            "only with `system = \"maelstrom\"`",
+            "write `system = \"maelstrom\"`, or leave the table out",
+        );
+    }
     if name == "reference" {
         return;
     }
@@ -56,7 +81,89 @@ pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
             format!("it has clients for {}", list(system.workloads)),
         );
     }
+    if name == "maelstrom" {
+        check_maelstrom(scenario, problems);
+    }
+    if !system.has_frames {
+        check_links(scenario, problems);
+    }
     check_parts(scenario, problems);
+}
+
+/// What nodes that speak Maelstrom's protocol need.
+fn check_maelstrom(scenario: &Scenario, problems: &mut Problems) {
+    let Some(described) = &scenario.cluster.maelstrom else {
+        problems.add(
+            "cluster.system",
+            "`maelstrom` needs to know the nodes' program",
+            "which program?",
+            "add `[cluster.maelstrom]` with `command = [\"python3\", \"node.py\"]` and `workload = \"g-set\"`",
+        );
+        return;
+    };
+    if described.command.is_empty() {
+        problems.add(
+            "cluster.maelstrom.command",
+            "there is no program in `command`",
+            "empty",
+            "write the program and its arguments, such as `command = [\"python3\", \"node.py\"]`",
+        );
+    }
+    let (protocol, workload) = (described.workload, scenario.workload.name());
+    if workload != protocol.driven_by() {
+        problems.add(
+            format!("workload.{workload}"),
+            format!("Maelstrom's `{}` is not driven by the workload `{workload}`", protocol.name()),
+            "another workload",
+            format!("write `[workload.{}]`", protocol.driven_by()),
+        );
+    }
+    if scenario.cluster.topology != Topology::AllToAll {
+        problems.add(
+            "cluster.topology",
+            "every Maelstrom node may write to every other one",
+            "not with this system",
+            "write `topology = \"all-to-all\"`",
+        );
+    }
+    if let Workload::Counter(keys) = &scenario.workload
+        && keys.keys != 1
+    {
+        problems.add(
+            "workload.counter.keys",
+            "Maelstrom's nodes hold one counter",
+            "more than one",
+            "write `keys = 1`",
+        );
+    }
+    if let Workload::Set(keys) | Workload::Register(keys) = &scenario.workload
+        && keys.delete_share > 0.0
+    {
+        problems.add(
+            format!("workload.{workload}.delete_share"),
+            format!("Maelstrom's `{}` has no deletions", protocol.name()),
+            "not with this system",
+            "leave the line out, or write `delete_share = 0.0`",
+        );
+    }
+}
+
+/// What links of bytes cannot do.
+fn check_links(scenario: &Scenario, problems: &mut Problems) {
+    let name = &scenario.cluster.system;
+    let tears = |link: &LinkQuality| link.loss_ppm > 0 || link.duplicate_ppm > 0 || link.reorder_ppm > 0;
+    let mut cannot = |applies: bool, path: &str| {
+        if applies {
+            problems.add(
+                path,
+                format!("`{name}` replicates in a stream of bytes, whose loss would be corruption"),
+                "not with this system",
+                "leave `loss_ppm`, `duplicate_ppm` and `reorder_ppm` out; latency, jitter and bandwidth can be had",
+            );
+        }
+    };
+    cannot(tears(&scenario.cluster.link), "cluster.link");
+    cannot(scenario.nemesis.link.0.iter().any(|link| tears(&link.quality)), "nemesis.link");
 }
 
 /// What no foreign system can do yet, or not in the way that the reference cluster does.
@@ -73,22 +180,6 @@ fn check_parts(scenario: &Scenario, problems: &mut Problems) {
         "has no followers here",
         "leave the line out: all replicas are leaders",
     );
-    let link = &scenario.cluster.link;
-    cannot(
-        link.loss_ppm > 0 || link.duplicate_ppm > 0 || link.reorder_ppm > 0,
-        "cluster.link",
-        "replicates in a stream of bytes, whose loss would be corruption",
-        "leave `loss_ppm`, `duplicate_ppm` and `reorder_ppm` out; latency, jitter and bandwidth can be had",
-    );
-    cannot(
-        scenario.nemesis.link.0.iter().any(|link| {
-            let quality = &link.quality;
-            quality.loss_ppm > 0 || quality.duplicate_ppm > 0 || quality.reorder_ppm > 0
-        }),
-        "nemesis.link",
-        "replicates in a stream of bytes, whose loss would be corruption",
-        "leave `loss_ppm`, `duplicate_ppm` and `reorder_ppm` out; latency, jitter and bandwidth can be had",
-    );
     cannot(
         scenario.clients.token,
         "clients.token",
@@ -101,16 +192,16 @@ fn check_parts(scenario: &Scenario, problems: &mut Problems) {
         "knows no idempotency keys: a write that is sent again is another write",
         "write `in_flight = false`, or leave the line out",
     );
-    if let Workload::Register(keys) | Workload::Counter(keys) = &scenario.workload {
-        let path = format!("workload.{}.delete_share", scenario.workload.name());
+    if name == "mariadb" {
+        let deletes = |keys: &Keys| keys.delete_share > 0.0;
         cannot(
-            keys.delete_share > 0.0 && matches!(scenario.workload, Workload::Register(_)),
-            &path,
+            matches!(&scenario.workload, Workload::Register(keys) if deletes(keys)),
+            "workload.register.delete_share",
             "has no deletions here: every row is there from the start",
             "leave the line out",
         );
     }
-    if let Strategy::Lww(lww) = &scenario.strategy {
+    if let (Strategy::Lww(lww), "mariadb") = (&scenario.strategy, name.as_str()) {
         cannot(
             lww.clock != ClockKind::Wall
                 || lww.tie != TieRule::NodeId
