@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.02
 
 lock = threading.Lock()
 node = {"id": None, "others": []}

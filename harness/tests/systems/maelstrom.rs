@@ -70,7 +70,10 @@ fn a_node_that_tells_of_each_change_once_diverges_under_a_partition() {
     let calm = [
         ("find = [\"divergence\", \"counter-drift\"]", ""),
         ("marks = [\"partition\", \"all-faults-healed\"]", ""),
-        ("at = [\"300ms\"]", "at = []"),
+        (
+            "[nemesis.partition]\nshape = \"isolate\"\nreplica = \"B\"\nat = [\"300ms\"]\nfor = \"800ms\"\n",
+            "",
+        ),
     ];
     let (_folder, scenario) = once(&calm);
     let (calm, code) = run(store.path(), &["run", &scenario]);

@@ -2,6 +2,8 @@
 //! keep passes, and nothing outlives the harness.
 //!
 //! A system that is not installed is skipped aloud; `QUARREL_REQUIRE_SYSTEMS=1` makes that a failure.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 mod maelstrom;
 mod mariadb;
