@@ -47,12 +47,11 @@ pub(super) fn resolve(
     let mut resolved = Resolved::resolve(&source.file, &source.text, environment, flags, &marks)
         .map_err(|error| invalid(&error, colours))?;
     // What a scenario names is looked for beside it, from wherever it is run again.
-    if let Some(nodes) = &mut resolved.scenario.cluster.maelstrom {
+    if let Some(directory) = resolved.scenario.cluster.program_directory() {
         let beside = Path::new(&source.file).parent().unwrap_or(Path::new(""));
-        let directory = beside.join(nodes.directory.as_deref().unwrap_or(Path::new("")));
-        nodes.directory =
-            std::path::absolute(if directory.as_os_str().is_empty() { Path::new(".") } else { &directory })
-                .ok();
+        let named = beside.join(directory.as_deref().unwrap_or(Path::new("")));
+        *directory =
+            std::path::absolute(if named.as_os_str().is_empty() { Path::new(".") } else { &named }).ok();
     }
     Ok(resolved)
 }

@@ -23,6 +23,7 @@ pub(crate) use transport::{Answered, Transport};
 use crate::replay::fold;
 use crate::systems::{
     System,
+    http::HttpCluster,
     maelstrom::MaelstromCluster,
     mariadb::MariadbCluster,
     reference::{ReferenceCluster, SystemError},
@@ -150,6 +151,7 @@ pub fn judge(folder: &Path) -> Result<Judgement, RunError> {
 async fn make(request: &RunRequest) -> Result<(Latency, bool), RunError> {
     let RunRequest { scenario, seed, folder, program, .. } = request;
     match scenario.cluster.system.as_str() {
+        "http" => on(HttpCluster::start(scenario, folder, *seed, program).await?, request).await,
         "maelstrom" => on(MaelstromCluster::start(scenario, folder, *seed, program).await?, request).await,
         "mariadb" => on(MariadbCluster::start(scenario, folder, *seed, program).await?, request).await,
         _ => on(ReferenceCluster::start(scenario, folder, *seed, program).await?, request).await,

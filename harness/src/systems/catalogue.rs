@@ -34,6 +34,7 @@ impl Listed {
 pub fn list() -> Vec<Listed> {
     vec![
         Listed::of("reference", Ok(env!("CARGO_PKG_VERSION").to_owned()), ""),
+        Listed::of("http", Ok("any server of yours".to_owned()), ""),
         Listed::of("maelstrom", Ok("any node of yours".to_owned()), ""),
         Listed::of("mariadb", mariadb::version(), mariadb::install_command()),
     ]

@@ -4,12 +4,15 @@
 //! is said in `quarrel_workloads::scenario`, where scenarios are checked, and what it needs on this machine in
 //! [`catalogue`].
 
+mod black_box;
 pub mod catalogue;
+pub mod http;
 mod keeper;
 mod kept;
 mod links;
 pub mod maelstrom;
 pub mod mariadb;
+mod members;
 pub mod reference;
 
 pub use keeper::keep;
@@ -77,6 +80,8 @@ pub(crate) enum Carrier {
     Mariadb(mariadb::Connections),
     /// To nodes that speak Maelstrom's protocol.
     Maelstrom(maelstrom::Client),
+    /// To servers that are asked as the scenario says.
+    Mapped(http::Client),
 }
 
 impl Carrier {
@@ -86,12 +91,13 @@ impl Carrier {
             Self::Http(transport) => transport.send(at, request).await,
             Self::Mariadb(connections) => connections.send(at, request).await,
             Self::Maelstrom(client) => client.send(at, request).await,
+            Self::Mapped(client) => client.send(at, request).await,
         }
     }
 
     /// Whether answers tell versions and positions. Those of a black box do not, and what stands in their place is
     /// not recorded.
     pub(crate) const fn tells_positions(&self) -> bool {
-        !matches!(self, Self::Maelstrom(_))
+        !matches!(self, Self::Maelstrom(_) | Self::Mapped(_))
     }
 }

@@ -3,6 +3,7 @@
 //! One table per part. The types here are the file format: the JSON Schema is generated from them, unknown keys are
 //! errors, and every default is written in the module `defaults`.
 
+mod foreign;
 mod locate;
 pub mod nemesis;
 mod overrides;
@@ -15,6 +16,7 @@ mod shipped;
 mod span;
 mod validate;
 
+pub use foreign::{Http, HttpMethod, HttpRequest, Maelstrom, MaelstromWorkload};
 pub use overrides::{FromText, Overrides, SETTINGS, Setting, StrategyName};
 pub use parse::parse;
 pub use problem::{Problem, ScenarioError};
@@ -34,7 +36,7 @@ use quarrel_models::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// A scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,65 +104,9 @@ pub struct Cluster {
     /// For `system = "maelstrom"`: the program, and which of Maelstrom's workloads it speaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maelstrom: Option<Maelstrom>,
-}
-
-/// A program that speaks Maelstrom's protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Maelstrom {
-    /// The program and its arguments, such as `["python3", "node.py"]`.
-    pub command: Vec<String>,
-    /// Which of Maelstrom's workloads it speaks.
-    pub workload: MaelstromWorkload,
-    /// The folder that it is started in; by default that of the scenario.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub directory: Option<PathBuf>,
-}
-
-/// A workload as Maelstrom calls it: the messages that clients and nodes exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum MaelstromWorkload {
-    /// Messages that every node is to get: a set, for `[workload.set]`.
-    Broadcast,
-    /// A set that only grows, for `[workload.set]`.
-    GSet,
-    /// A counter that only grows, for `[workload.counter]`; decrements are refused.
-    GCounter,
-    /// A counter, for `[workload.counter]`.
-    PnCounter,
-    /// A map from keys to values, for `[workload.register]`.
-    LinKv,
-}
-
-impl MaelstromWorkload {
-    /// The name, as Maelstrom spells it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Broadcast => "broadcast",
-            Self::GSet => "g-set",
-            Self::GCounter => "g-counter",
-            Self::PnCounter => "pn-counter",
-            Self::LinKv => "lin-kv",
-        }
-    }
-
-    /// The workload of ours that drives it.
-    #[must_use]
-    pub const fn driven_by(self) -> &'static str {
-        match self {
-            Self::Broadcast | Self::GSet => "set",
-            Self::GCounter | Self::PnCounter => "counter",
-            Self::LinKv => "register",
-        }
-    }
-
-    /// Whether a node holds one set.
-    #[must_use]
-    pub const fn holds_a_set(self) -> bool {
-        matches!(self, Self::Broadcast | Self::GSet)
-    }
+    /// For `system = "http"`: the servers, and the requests that they understand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
 }
 
 /// When a write is acknowledged.
@@ -273,6 +219,7 @@ mod defaults {
                 proxy_clients: true,
                 apply_log: true,
                 maelstrom: None,
+                http: None,
             }
         }
     }

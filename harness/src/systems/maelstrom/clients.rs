@@ -4,14 +4,12 @@ use super::{
     dialect::{self, Elements, Told},
     switch::{Caller, Unanswered},
 };
-use crate::runner::Answered;
+use crate::{runner::Answered, systems::black_box};
 use quarrel_models::{
-    clock::Stamp,
-    id::{Dot, ReplicaId},
-    message::{Parents, ReadView, Refusal, Reply, Request, Written},
+    id::ReplicaId,
+    message::{ReadView, Refusal, Reply, Request},
     operation::Operation,
     value::{Key, Value},
-    version::VersionVector,
 };
 use quarrel_workloads::scenario::MaelstromWorkload;
 use serde_json::Value as Json;
@@ -44,7 +42,7 @@ impl Client {
             Err(Unanswered::Late) => return Answered::Nothing,
         };
         match told {
-            Told::Done => Answered::Reply(Reply::Written(done(at))),
+            Told::Done => Answered::Reply(Reply::Written(black_box::done(at))),
             Told::Held(held) => Answered::Reply(Reply::Read(self.shown(&key, held))),
             Told::Refused(why) => Answered::Reply(Reply::Refused(Refusal::BySystem(why.into()))),
             Told::Open => Answered::Nothing,
@@ -53,14 +51,7 @@ impl Client {
 
     /// What a read of the record shows.
     fn shown(&self, key: &Key, held: Option<Json>) -> ReadView {
-        let mut records = self.records(key, held);
-        ReadView {
-            value: records.remove(key),
-            versions: Vec::new(),
-            resolved: true,
-            context: VersionVector::new(),
-            applied: VersionVector::new(),
-        }
+        black_box::shown(self.records(key, held).remove(key))
     }
 
     /// The records in what a node gave when it was asked for one of them.
@@ -72,16 +63,5 @@ impl Client {
             (_, None | Some(Json::Null)) => BTreeMap::new(),
             (_, Some(held)) => BTreeMap::from([(key.clone(), dialect::value_of(&held))]),
         }
-    }
-}
-
-/// An acknowledgement that says nothing but that. The carrier's metadata are not recorded.
-const fn done(at: ReplicaId) -> Written {
-    Written {
-        dot: Dot { origin: at, position: 0 },
-        stamp: Stamp { time_us: 0, logical: 0 },
-        knew: VersionVector::new(),
-        on: Parents::new_const(),
-        duplicate: false,
     }
 }

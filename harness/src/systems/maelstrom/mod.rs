@@ -16,37 +16,21 @@ pub use clients::Client;
 
 use super::{
     Carrier, Progress, System,
-    kept::{Kept, Program, last_lines},
+    black_box::{Settled, State},
     links::Links,
+    members::{Members, clock_library, command},
     reference::{SystemError, failed},
 };
-use crate::{
-    clock_file::{ClockWriter, monotonic_ns, real_ns},
-    preload::{self, Preload},
-    proxy::{Kind, ProxyRuntime},
-};
+use crate::proxy::{Kind, ProxyRuntime};
 use dialect::{Elements, Told};
 use message::{body, kind};
-use quarrel_models::{
-    clock::ClockSetting,
-    fault::{ClockChange, Fault},
-    id::ReplicaId,
-    topology::Graph,
-    value::{Key, Value},
-};
+use quarrel_models::{fault::Fault, id::ReplicaId, topology::Graph, value::Key};
 use quarrel_workloads::{
     history::Event,
     scenario::{MaelstromWorkload, Scenario, Workload},
 };
-use rustix::process::Signal;
 use serde_json::Value as Json;
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 use switch::{Caller, Switch, name_of};
 use tokio::task::JoinSet;
 
@@ -54,12 +38,6 @@ use tokio::task::JoinSet;
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a node may take to answer a question of the harness.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Nodes that show different states, and have not changed for so long, are at rest.
-const SETTLED: Duration = Duration::from_secs(2);
-
-/// What one node shows: its records.
-type State = BTreeMap<Key, Value>;
-
 /// Nodes that speak Maelstrom's protocol. Dropping it kills them and closes their links.
 #[derive(Debug)]
 pub struct MaelstromCluster {
@@ -67,36 +45,17 @@ pub struct MaelstromCluster {
     workload: MaelstromWorkload,
     /// The records that a node holds, where it is asked for each.
     keys: Vec<Key>,
-    nodes: Vec<Node>,
+    members: Members,
+    /// What pumps each node's lines.
+    pumps: Vec<JoinSet<()>>,
     links: Links,
     switch: Switch,
     elements: Elements,
     harness: Caller,
-    seen: Mutex<Seen>,
-    own: PathBuf,
+    settled: Settled,
     _tasks: JoinSet<()>,
     /// After the proxies, so that they are closed first.
     _proxies: ProxyRuntime,
-}
-
-#[derive(Debug)]
-struct Node {
-    replica: ReplicaId,
-    process: Option<Kept>,
-    /// What pumps its lines.
-    pump: JoinSet<()>,
-    program: Program,
-    clock: ClockWriter,
-    paused: bool,
-    gone_for_good: bool,
-}
-
-/// The states that were seen last, how often each has changed, and since when nothing has.
-#[derive(Debug)]
-struct Seen {
-    states: BTreeMap<ReplicaId, State>,
-    changes: BTreeMap<ReplicaId, u64>,
-    since: Instant,
 }
 
 impl MaelstromCluster {
@@ -118,32 +77,32 @@ impl MaelstromCluster {
         for sub in ["nodes", "log"] {
             std::fs::create_dir_all(folder.join(sub)).map_err(failed("create the run's folders"))?;
         }
-        let words = command(&described.command, described.directory.as_deref()).map_err(|why| odd(&why))?;
+        let words = command(&described.command, described.directory.as_deref(), "maelstrom");
+        let words = words.map_err(|why| odd(&why))?;
         let preload = clock_library(scenario, &folder, Path::new(&words[0]))?;
-        let nodes = graph
-            .replicas()
-            .map(|replica| prepare(&folder, replica, &words, described.directory.clone(), preload.as_ref()))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut members = Members::new(own);
+        for _ in graph.replicas() {
+            members.add(&folder, words.clone(), described.directory.clone(), preload.as_ref())?;
+        }
         let proxies = ProxyRuntime::new().map_err(failed("start the link proxies"))?;
         let links = Links::open(&proxies, &graph, Kind::Frames, scenario.cluster.link, seed)?;
         let mut tasks = JoinSet::new();
-        let switch = Switch::new(nodes.len(), &links.addresses(), &mut tasks);
+        let switch = Switch::new(graph.replicas().count(), &links.addresses(), &mut tasks);
         for replica in graph.replicas() {
             let port = switch.listen(replica, &mut tasks).await.map_err(failed("open a node's port"))?;
             links.set_target(|link| link.to == replica, Some(port));
         }
-        let seen = Seen { states: BTreeMap::new(), changes: BTreeMap::new(), since: Instant::now() };
         let mut cluster = Self {
+            pumps: graph.replicas().map(|_| JoinSet::new()).collect(),
             graph,
             workload: described.workload,
             keys: keys_of(&scenario.workload),
-            nodes,
+            members,
             links,
             harness: switch.caller(),
             switch,
             elements: Elements::default(),
-            seen: Mutex::new(seen),
-            own: own.to_owned(),
+            settled: Settled::new(),
             _tasks: tasks,
             _proxies: proxies,
         };
@@ -158,14 +117,10 @@ impl MaelstromCluster {
 
     /// Starts a node's process and joins its standard input and output.
     async fn launch(&mut self, replica: ReplicaId) -> Result<(), SystemError> {
-        let node = &mut self.nodes[replica.index()];
-        let (process, input, output) = Kept::spawn_talking(&self.own, &node.program)
-            .await
-            .map_err(|what| SystemError::Node { replica, what, log: node.program.log.clone() })?;
-        node.pump = JoinSet::new();
-        self.switch.join(replica, input, output, &mut node.pump);
-        node.process = Some(process);
-        node.paused = false;
+        let (input, output) = self.members.launch_talking(replica).await?;
+        let pump = &mut self.pumps[replica.index()];
+        *pump = JoinSet::new();
+        self.switch.join(replica, input, output, pump);
         Ok(())
     }
 
@@ -201,8 +156,7 @@ impl MaelstromCluster {
             Ok(answer) => format!("answered `{asked}` with {}", Json::from(answer)),
             Err(_) => format!("did not answer `{asked}` within {} s", patience.as_secs()),
         };
-        let log = self.nodes[replica.index()].program.log.clone();
-        Err(SystemError::Node { replica, what: format!("{what}: {}", last_lines(&log)), log })
+        Err(self.members.error_with_log(replica, &what))
     }
 
     /// Asks a node for all that it holds.
@@ -227,22 +181,11 @@ impl MaelstromCluster {
         Client { caller, workload: self.workload, elements: self.elements.clone(), patience }
     }
 
-    fn signal(&mut self, replica: ReplicaId, signal: Signal, paused: bool) -> Result<String, SystemError> {
-        let node = &mut self.nodes[replica.index()];
-        let Some(process) = &mut node.process else { return Ok("it was not running".to_owned()) };
-        process.signal(signal).map_err(failed("signal a node"))?;
-        node.paused = paused;
-        Ok(String::new())
-    }
-
     async fn kill(&mut self, replica: ReplicaId) -> Result<String, SystemError> {
         self.switch.leave(replica);
-        let node = &mut self.nodes[replica.index()];
-        let Some(process) = node.process.take() else { return Ok("it was not running".to_owned()) };
-        node.paused = false;
-        process.kill().await.map_err(failed("kill a node"))?;
-        node.pump.abort_all();
-        Ok(String::new())
+        let done = self.members.kill(replica).await;
+        self.pumps[replica.index()].abort_all();
+        done
     }
 }
 
@@ -256,69 +199,36 @@ impl System for MaelstromCluster {
     }
 
     fn live(&self) -> Vec<ReplicaId> {
-        let running = self.nodes.iter().filter(|node| node.process.is_some());
-        running.map(|node| node.replica).collect()
+        self.members.live()
     }
 
     fn check_alive(&mut self) -> Result<(), SystemError> {
         if let Some((replica, what)) = self.switch.faulty() {
-            return Err(SystemError::Node {
-                replica,
-                what,
-                log: self.nodes[replica.index()].program.log.clone(),
-            });
+            return Err(self.members.error(replica, what));
         }
-        for node in &mut self.nodes {
-            if let Some(what) = node.process.as_mut().and_then(Kept::ended) {
-                let log = node.program.log.clone();
-                let what = format!("{what}: {}", last_lines(&log));
-                return Err(SystemError::Node { replica: node.replica, what, log });
-            }
-        }
-        Ok(())
+        self.members.check_alive()
     }
 
     async fn apply(&mut self, fault: &Fault) -> Result<String, SystemError> {
-        if let Some(done) = self.links.apply(fault) {
+        if let Some(done) = self.links.apply(fault).or_else(|| self.members.apply(fault)) {
             return done;
         }
         match fault {
-            Fault::Clock(replica, change) => {
-                let clock = &mut self.nodes[replica.index()].clock;
-                let setting = change.upon(clock.setting(), real_ns(), monotonic_ns());
-                clock.set(setting).map_err(failed("write a clock file"))?;
-                let off_us = (setting.wall_ns(real_ns(), monotonic_ns()) - real_ns()) / 1000;
-                Ok(format!("now {:+.3} ms off", off_us as f64 / 1000.0))
-            }
             Fault::Kill(replica) => self.kill(*replica).await,
             Fault::Restart(replica) => {
                 self.launch(*replica).await?;
                 self.introduce(*replica).await.map(|()| String::new())
             }
-            Fault::Pause(replica) => self.signal(*replica, Signal::STOP, true),
-            Fault::Resume(replica) => self.signal(*replica, Signal::CONT, false),
             _ => Ok(String::new()),
         }
     }
 
     fn remedies(&self) -> Vec<Fault> {
-        let mut remedies = Vec::from_iter(self.links.remedy());
-        for node in &self.nodes {
-            if node.clock.setting() != ClockSetting::default() {
-                remedies.push(Fault::Clock(node.replica, ClockChange::Reset));
-            }
-            if node.paused {
-                remedies.push(Fault::Resume(node.replica));
-            }
-            if node.process.is_none() && !node.gone_for_good {
-                remedies.push(Fault::Restart(node.replica));
-            }
-        }
-        remedies
+        self.links.remedy().into_iter().chain(self.members.remedies()).collect()
     }
 
     fn give_up(&mut self, replica: ReplicaId) {
-        self.nodes[replica.index()].gone_for_good = true;
+        self.members.give_up(replica);
     }
 
     /// Nodes tell no positions: they are at rest when all show the same, or when nothing has changed for a while.
@@ -327,8 +237,7 @@ impl System for MaelstromCluster {
         for replica in self.live() {
             states.insert(replica, self.state(replica).await?);
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(seen.look(states))
+        Ok(self.settled.look(states))
     }
 
     async fn read_all(&self, replica: ReplicaId, record: &mut dyn FnMut(Event)) -> Result<u64, SystemError> {
@@ -341,31 +250,10 @@ impl System for MaelstromCluster {
     }
 
     async fn stop(&mut self) {
-        for node in &mut self.nodes {
-            self.switch.leave(node.replica);
-            if let Some(process) = node.process.take() {
-                process.end().await;
-            }
+        for replica in self.members.live() {
+            self.switch.leave(replica);
+            self.members.end(replica).await;
         }
-    }
-}
-
-impl Seen {
-    /// Compares with what was seen before.
-    fn look(&mut self, states: BTreeMap<ReplicaId, State>) -> Progress {
-        for (&replica, state) in &states {
-            if self.states.get(&replica) != Some(state) {
-                *self.changes.entry(replica).or_default() += 1;
-                self.since = Instant::now();
-            }
-        }
-        let mut different = states.iter().zip(states.iter().skip(1)).filter(|(one, other)| one.1 != other.1);
-        let pending =
-            different.next().filter(|_| self.since.elapsed() < SETTLED).map(|((one, _), (other, _))| {
-                format!("{one} and {other} show different states, which still change")
-            });
-        self.states = states;
-        Progress { changes: self.changes.clone(), pending, ..Progress::default() }
     }
 }
 
@@ -375,91 +263,5 @@ fn keys_of(workload: &Workload) -> Vec<Key> {
         Workload::Register(keys) => (0..keys.keys).map(|number| Key::from(format!("k{number}"))).collect(),
         Workload::Counter(_) => vec!["n0".into()],
         Workload::Set(_) | Workload::Calendar(_) => vec!["s0".into()],
-    }
-}
-
-/// The program and its arguments, the program as a path that exists.
-fn command(words: &[String], directory: Option<&Path>) -> Result<Vec<OsString>, String> {
-    let (program, arguments) = words.split_first().ok_or("`command` is empty: name the node's program")?;
-    let found = if program.contains('/') {
-        let path = directory.unwrap_or(Path::new(".")).join(program);
-        path.is_file().then_some(path)
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
-    };
-    let found = found.ok_or_else(|| {
-        let where_to = directory.map_or_else(String::new, |directory| format!(" in {}", directory.display()));
-        format!("there is no program `{program}`{where_to}: mend `command` in `[cluster.maelstrom]`")
-    })?;
-    let found = std::path::absolute(&found).map_err(|error| error.to_string())?;
-    Ok(std::iter::once(found.into_os_string()).chain(arguments.iter().map(OsString::from)).collect())
-}
-
-/// The library that sets the nodes' clocks, if the scenario does.
-fn clock_library(scenario: &Scenario, folder: &Path, program: &Path) -> Result<Option<Preload>, SystemError> {
-    if scenario.nemesis.clock.is_empty() {
-        return Ok(None);
-    }
-    let cannot = |why: String| failed("set the nodes' clocks")(std::io::Error::other(why));
-    preload::examine(program).map_err(|why| cannot(why.to_string()))?;
-    Preload::unpack(&folder.join("nodes")).map(Some).map_err(|why| cannot(why.to_string()))
-}
-
-fn prepare(
-    folder: &Path,
-    replica: ReplicaId,
-    words: &[OsString],
-    directory: Option<PathBuf>,
-    preload: Option<&Preload>,
-) -> Result<Node, SystemError> {
-    let clock_file = folder.join("nodes").join(format!("{replica}.clock"));
-    let clock = ClockWriter::create(&clock_file).map_err(failed("create a clock file"))?;
-    let environment = preload.map(|preload| preload.environment(&clock_file).to_vec()).unwrap_or_default();
-    let log = folder.join("log").join(format!("{replica}.log"));
-    let program = Program { words: words.to_vec(), environment, directory, log };
-    Ok(Node {
-        replica,
-        process: None,
-        pump: JoinSet::new(),
-        program,
-        clock,
-        paused: false,
-        gone_for_good: false,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_are_at_rest_when_they_agree_or_nothing_changes_any_more() {
-        let [a, b] = [ReplicaId(0), ReplicaId(1)];
-        let state = |number: i64| State::from([(Key::from("n0"), Value::Int(number))]);
-        let mut seen = Seen { states: BTreeMap::new(), changes: BTreeMap::new(), since: Instant::now() };
-        assert_eq!(seen.look(BTreeMap::from([(a, state(1)), (b, state(1))])).pending, None);
-        let moving = seen.look(BTreeMap::from([(a, state(2)), (b, state(1))]));
-        assert!(moving.pending.unwrap().contains("A and B"), "they may still agree");
-        assert_eq!(moving.changes, BTreeMap::from([(a, 2), (b, 1)]));
-        seen.since = Instant::now().checked_sub(SETTLED).unwrap();
-        assert_eq!(
-            seen.look(BTreeMap::from([(a, state(2)), (b, state(1))])).pending,
-            None,
-            "they never will"
-        );
-    }
-
-    #[test]
-    fn a_program_is_looked_for_beside_the_scenario_or_in_the_path() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let shell = command(&words("sh -c true"), None).unwrap();
-        assert!(Path::new(&shell[0]).is_absolute());
-        assert_eq!(shell[1..], ["-c", "true"]);
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        assert!(Path::new(&command(&words("./Cargo.toml"), Some(here)).unwrap()[0]).is_absolute());
-        let why = command(&words("./no-such-node"), Some(here)).unwrap_err();
-        assert!(why.contains("no program `./no-such-node`"), "{why}");
-        assert!(command(&[], None).is_err());
     }
 }

@@ -15,20 +15,15 @@ pub use connections::Connections;
 
 use super::{
     Carrier, Progress, System,
-    kept::{Kept, Program, last_lines},
     links::{Links, open_client_links},
+    members::{Members, clock_library},
     reference::{Endpoints, SystemError, failed},
 };
-use crate::{
-    clock_file::{ClockWriter, monotonic_ns, real_ns},
-    preload::{self, Preload},
-    proxy::{Kind, Proxy, ProxyRuntime},
-};
+use crate::proxy::{Kind, Proxy, ProxyRuntime};
 use connections::{Held, options};
 use mysql_async::{Conn, Row, prelude::Queryable as _};
 use quarrel_models::{
-    clock::ClockSetting,
-    fault::{ClockChange, Fault},
+    fault::Fault,
     id::{Dot, LinkId, ReplicaId, WriteId},
     strategy::Strategy,
     topology::{Graph, Propagation},
@@ -38,7 +33,6 @@ use quarrel_workloads::{
     history::{Event, FinalVersion},
     scenario::{Durability, Scenario, Workload},
 };
-use rustix::process::Signal;
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
@@ -90,25 +84,19 @@ impl Dots {
 pub struct MariadbCluster {
     graph: Graph,
     endpoints: Arc<Endpoints>,
+    members: Members,
     servers: Vec<Server>,
     links: Links,
     client_links: BTreeMap<ReplicaId, Proxy>,
     dots: Dots,
-    own: PathBuf,
     /// After the proxies, so that they are closed first.
     _proxies: ProxyRuntime,
 }
 
 #[derive(Debug)]
 struct Server {
-    replica: ReplicaId,
-    process: Option<Kept>,
-    program: Program,
     address: SocketAddr,
     data: PathBuf,
-    clock: ClockWriter,
-    paused: bool,
-    gone_for_good: bool,
     /// Whether it has been told its sources; it remembers them.
     linked: bool,
 }
@@ -145,17 +133,19 @@ impl MariadbCluster {
             std::fs::create_dir_all(folder.join(sub)).map_err(failed("create the run's folders"))?;
         }
         let preload = clock_library(scenario, &folder, &programs.server)?;
-        let servers = graph
-            .replicas()
-            .map(|replica| prepare(scenario, &folder, replica, &programs, &template, preload.as_ref()))
-            .collect::<Result<_, _>>()?;
+        let mut members = Members::new(own);
+        let mut servers = Vec::new();
+        for replica in graph.replicas() {
+            let (server, words) = prepare(scenario, &folder, replica, &programs, &template)?;
+            servers.push(server);
+            members.add(&folder, words, None, preload.as_ref())?;
+        }
         let endpoints = Arc::new(Endpoints::none(graph.replicas().count()));
         let dots = Dots::default();
-        let own = own.to_owned();
         let mut cluster =
-            Self { graph, endpoints, servers, links, client_links, dots, own, _proxies: proxies };
+            Self { graph, endpoints, members, servers, links, client_links, dots, _proxies: proxies };
         for replica in cluster.graph.replicas() {
-            cluster.launch(replica).await?;
+            cluster.members.launch(replica).await?;
         }
         for replica in cluster.graph.replicas() {
             cluster.ready(replica).await?;
@@ -163,24 +153,11 @@ impl MariadbCluster {
         Ok(cluster)
     }
 
-    async fn launch(&mut self, replica: ReplicaId) -> Result<(), SystemError> {
-        let server = &mut self.servers[replica.index()];
-        let log = server.program.log.clone();
-        let process = Kept::spawn(&self.own, &server.program).await.map_err(|what| SystemError::Node {
-            replica,
-            what,
-            log,
-        })?;
-        server.process = Some(process);
-        server.paused = false;
-        Ok(())
-    }
-
     /// Waits until a server answers, and joins it to its sources.
     async fn ready(&mut self, replica: ReplicaId) -> Result<(), SystemError> {
         let began = Instant::now();
         let mut connection = loop {
-            self.check_alive()?;
+            self.members.check_alive()?;
             match self.control(replica).await {
                 Ok(connection) => break connection,
                 Err(error) if began.elapsed() > START_TIMEOUT => return Err(error),
@@ -263,20 +240,9 @@ impl MariadbCluster {
 
     async fn kill(&mut self, replica: ReplicaId) -> Result<String, SystemError> {
         self.endpoints.set(replica, None);
-        let server = &mut self.servers[replica.index()];
-        let Some(process) = server.process.take() else { return Ok("it was not running".to_owned()) };
-        server.paused = false;
-        process.kill().await.map_err(failed("kill a server"))?;
+        let done = self.members.kill(replica).await;
         self.links.set_target(|link| link.from == replica, None);
-        Ok(String::new())
-    }
-
-    fn signal(&mut self, replica: ReplicaId, signal: Signal, paused: bool) -> Result<String, SystemError> {
-        let server = &mut self.servers[replica.index()];
-        let Some(process) = &mut server.process else { return Ok("it was not running".to_owned()) };
-        process.signal(signal).map_err(failed("signal a server"))?;
-        server.paused = paused;
-        Ok(String::new())
+        done
     }
 }
 
@@ -291,62 +257,33 @@ impl System for MariadbCluster {
     }
 
     fn live(&self) -> Vec<ReplicaId> {
-        let running = self.servers.iter().filter(|server| server.process.is_some());
-        running.map(|server| server.replica).collect()
+        self.members.live()
     }
 
     fn check_alive(&mut self) -> Result<(), SystemError> {
-        for server in &mut self.servers {
-            if let Some(what) = server.process.as_mut().and_then(Kept::ended) {
-                let log = server.program.log.clone();
-                let what = format!("{what}: {}", last_lines(&log));
-                return Err(SystemError::Node { replica: server.replica, what, log });
-            }
-        }
-        Ok(())
+        self.members.check_alive()
     }
 
     async fn apply(&mut self, fault: &Fault) -> Result<String, SystemError> {
-        if let Some(done) = self.links.apply(fault) {
+        if let Some(done) = self.links.apply(fault).or_else(|| self.members.apply(fault)) {
             return done;
         }
         match fault {
-            Fault::Clock(replica, change) => {
-                let clock = &mut self.servers[replica.index()].clock;
-                let setting = change.upon(clock.setting(), real_ns(), monotonic_ns());
-                clock.set(setting).map_err(failed("write a clock file"))?;
-                let off_us = (setting.wall_ns(real_ns(), monotonic_ns()) - real_ns()) / 1000;
-                Ok(format!("now {:+.3} ms off", off_us as f64 / 1000.0))
-            }
             Fault::Kill(replica) => self.kill(*replica).await,
             Fault::Restart(replica) => {
-                self.launch(*replica).await?;
+                self.members.launch(*replica).await?;
                 self.ready(*replica).await.map(|()| String::new())
             }
-            Fault::Pause(replica) => self.signal(*replica, Signal::STOP, true),
-            Fault::Resume(replica) => self.signal(*replica, Signal::CONT, false),
             _ => Ok(String::new()),
         }
     }
 
     fn remedies(&self) -> Vec<Fault> {
-        let mut remedies = Vec::from_iter(self.links.remedy());
-        for server in &self.servers {
-            if server.clock.setting() != ClockSetting::default() {
-                remedies.push(Fault::Clock(server.replica, ClockChange::Reset));
-            }
-            if server.paused {
-                remedies.push(Fault::Resume(server.replica));
-            }
-            if server.process.is_none() && !server.gone_for_good {
-                remedies.push(Fault::Restart(server.replica));
-            }
-        }
-        remedies
+        self.links.remedy().into_iter().chain(self.members.remedies()).collect()
     }
 
     fn give_up(&mut self, replica: ReplicaId) {
-        self.servers[replica.index()].gone_for_good = true;
+        self.members.give_up(replica);
     }
 
     /// At rest every server has applied what stands in the binary logs of its sources, but for its own writes, and no
@@ -393,62 +330,35 @@ impl System for MariadbCluster {
     }
 
     async fn stop(&mut self) {
-        for server in &mut self.servers {
-            self.endpoints.set(server.replica, None);
-            if let Some(process) = server.process.take() {
-                process.end().await;
-            }
+        for replica in self.graph.replicas() {
+            self.endpoints.set(replica, None);
+            self.members.end(replica).await;
             // What it held stands in the history. What cannot be removed stays in the run's folder.
-            let _ = std::fs::remove_dir_all(&server.data);
+            let _ = std::fs::remove_dir_all(&self.servers[replica.index()].data);
         }
     }
 }
 
-/// The library that sets the servers' clocks, if the scenario does.
-fn clock_library(scenario: &Scenario, folder: &Path, server: &Path) -> Result<Option<Preload>, SystemError> {
-    if scenario.nemesis.clock.is_empty() {
-        return Ok(None);
-    }
-    let cannot = |why: String| failed("set MariaDB's clock")(std::io::Error::other(why));
-    preload::examine(server).map_err(|why| cannot(why.to_string()))?;
-    Preload::unpack(&folder.join("nodes")).map(Some).map_err(|why| cannot(why.to_string()))
-}
-
+/// A server's data folder, and what starts it.
 fn prepare(
     scenario: &Scenario,
     folder: &Path,
     replica: ReplicaId,
     programs: &install::Programs,
     template: &Path,
-    preload: Option<&Preload>,
-) -> Result<Server, SystemError> {
+) -> Result<(Server, Vec<OsString>), SystemError> {
     let file = |name: String| folder.join("nodes").join(name);
     let data = file(replica.to_string());
     install::copy(template, &data).map_err(failed("copy a data folder of MariaDB"))?;
     let init = file(format!("{replica}.sql"));
     std::fs::write(&init, first_statements(scenario)).map_err(failed("write a server's first statements"))?;
     let address = free_address(replica).map_err(failed("find a free port on a loopback address"))?;
-    let clock_file = file(format!("{replica}.clock"));
-    let clock = ClockWriter::create(&clock_file).map_err(failed("create a clock file"))?;
     let mut words = vec![programs.server.clone().into_os_string()];
     words.extend(arguments(scenario, replica, address).into_iter().map(OsString::from));
     words.push(with_path("--datadir=", &data));
     words.push(with_path("--init-file=", &init));
     words.extend(install::user().map(OsString::from));
-    let environment = preload.map(|preload| preload.environment(&clock_file).to_vec()).unwrap_or_default();
-    let log = folder.join("log").join(format!("{replica}.log"));
-    let program = Program { words, environment, directory: None, log };
-    Ok(Server {
-        replica,
-        process: None,
-        program,
-        address,
-        data,
-        clock,
-        paused: false,
-        gone_for_good: false,
-        linked: false,
-    })
+    Ok((Server { address, data, linked: false }, words))
 }
 
 fn with_path(option: &str, path: &Path) -> OsString {

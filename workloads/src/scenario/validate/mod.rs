@@ -5,6 +5,7 @@
 mod clients;
 mod cluster;
 mod contract;
+mod http;
 mod nemesis;
 mod strategy;
 mod system;

@@ -18,11 +18,19 @@ struct Foreign {
     has_frames: bool,
 }
 
+/// What nodes of the user's may promise: the harness sees a black box.
+const PROMISES: &[&str] = &["arrival", "home-leader", "lww", "on-write", "crdt"];
+
 const FOREIGN: &[Foreign] = &[
     Foreign {
+        name: "http",
+        strategies: PROMISES,
+        workloads: &["register", "set", "counter"],
+        has_frames: false,
+    },
+    Foreign {
         name: "maelstrom",
-        // What the nodes promise: the harness sees a black box.
-        strategies: &["arrival", "home-leader", "lww", "on-write", "crdt"],
+        strategies: PROMISES,
         workloads: &["set", "counter", "register"],
         has_frames: true,
     },
@@ -43,12 +51,14 @@ pub fn systems() -> Vec<&'static str> {
 /// Checks that the system exists and can do what the scenario asks.
 pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
     let name = scenario.cluster.system.as_str();
-    if name != "maelstrom" && scenario.cluster.maelstrom.is_some() {
+    let tables =
+        [("maelstrom", scenario.cluster.maelstrom.is_some()), ("http", scenario.cluster.http.is_some())];
+    for (table, _) in tables.into_iter().filter(|&(table, is_there)| is_there && table != name) {
         problems.add(
-            "cluster.maelstrom",
+            format!("cluster.{table}"),
             format!("`{name}` is no program of yours"),
-            "only with `system = \"maelstrom\"`",
-            "write `system = \"maelstrom\"`, or leave the table out",
+            format!("only with `system = \"{table}\"`"),
+            format!("write `system = \"{table}\"`, or leave the table out"),
         );
     }
     if name == "reference" {
@@ -81,8 +91,10 @@ pub(super) fn check(scenario: &Scenario, problems: &mut Problems) {
             format!("it has clients for {}", list(system.workloads)),
         );
     }
-    if name == "maelstrom" {
-        check_maelstrom(scenario, problems);
+    match name {
+        "maelstrom" => check_maelstrom(scenario, problems),
+        "http" => super::http::check(scenario, problems),
+        _ => {}
     }
     if !system.has_frames {
         check_links(scenario, problems);
