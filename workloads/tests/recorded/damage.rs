@@ -111,4 +111,22 @@ proptest! {
         let twice = 1 + which.index(count - 1);
         prop_assert_eq!(found("unique-ids", &with(Some(twice))), (Verdict::Fail, vec!["duplicated-id"]));
     }
+
+    #[test]
+    fn two_reads_that_saw_two_writes_in_two_orders_are_found(keys in 2..6_usize, reads in 1..12_usize, at in any::<prop::sample::Index>(), pair in any::<[prop::sample::Index; 2]>()) {
+        // Reads see the writes in the order of the keys: read by read, more of them.
+        let shown = |is_seen: &dyn Fn(usize) -> bool| {
+            let steps = (0..keys).map(|key| format!("[:r {key} {}]", if is_seen(key) { "1" } else { "nil" }));
+            format!("[{}]", steps.collect::<Vec<_>>().join(" "))
+        };
+        let mut lines: Vec<[String; 2]> = (0..keys).map(|key| op(key, "write", &format!("[[:w {key} 1]]"), &format!("[[:w {key} 1]]"))).collect();
+        lines.extend((0..=reads).map(|n| op(9, "read", "nil", &shown(&|key| key < 1 + n * (keys - 1) / reads))));
+        let flat = |lines: &[[String; 2]]| lines.iter().flatten().cloned().collect::<Vec<_>>();
+        prop_assert_eq!(found("long-fork", &flat(&lines)), (Verdict::Pass, vec![]));
+        // The first read saw key 0 alone; the damaged one sees another alone, or with more but without key 0.
+        let (one, other) = (1 + pair[0].index(keys - 1), 1 + pair[1].index(keys - 1));
+        let damaged = keys + 1 + at.index(reads);
+        lines[damaged] = op(9, "read", "nil", &shown(&|key| key == one || key == other));
+        prop_assert_eq!(found("long-fork", &flat(&lines)), (Verdict::Fail, vec!["long-fork"]));
+    }
 }

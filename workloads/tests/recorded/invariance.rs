@@ -195,6 +195,22 @@ fn told(history: &Recorded) -> Vec<Told> {
     told
 }
 
+/// Without what hangs on which of two longest reads is trusted that contradict each other: the names of what follows,
+/// and the verdict of the one model that asks for no order.
+fn trusted(told: &[Told]) -> Vec<Told> {
+    let contradicts = |kinds: &[&str]| kinds.contains(&"incompatible-order");
+    let is_torn =
+        told.iter().any(|(.., findings)| findings.as_ref().is_some_and(|(_, kinds)| contradicts(kinds)));
+    let mut told = told.to_vec();
+    if is_torn {
+        told.retain(|(_, model, _)| *model != Some("read-uncommitted"));
+        for (_, kinds) in told.iter_mut().filter_map(|(.., findings)| findings.as_mut()) {
+            kinds.retain(|&kind| kind == "incompatible-order");
+        }
+    }
+    told
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 10_000 }))]
 
@@ -206,7 +222,9 @@ proptest! {
         let is_sum = acts.iter().any(|act| act.f == "add") && !acts.iter().any(|act| act.output.starts_with('['));
         let number = |n: u32| if is_sum { n.to_string() } else { (1_000_000 - 17 * i64::from(n)).to_string() };
         let second = told(&recorded(&acts, &events, |p| (70_000 - 9 * p).to_string(), number));
-        prop_assert_eq!(&first, &second);
+        prop_assert_eq!(trusted(&first), trusted(&second));
+        let ascending = |n: u32| if is_sum { n } else { 17 * n + 100 }.to_string();
+        prop_assert_eq!(&first, &told(&recorded(&acts, &events, |p| (p + 5).to_string(), ascending)));
         let third = told(&recorded(&acts, &events, |p| format!("\"client-{}\"", 9 - p), |n| n.to_string()));
         prop_assert_eq!(&first, &third);
     }

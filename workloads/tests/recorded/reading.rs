@@ -57,7 +57,7 @@ fn edn_and_json_and_json_lines_say_the_same() {
         assert_eq!(shown(&history), expected, "{text}");
         let read = history.operations[1];
         assert_eq!((read.invoke_time, read.complete_time, read.completed), (2000, 3000, 3));
-        assert_eq!(history.values.as_text(read.node), Some("n1"));
+        assert_eq!(history.values.as_text(history.node(1)), Some("n1"));
         assert_eq!(history.operations[0].returned(), Operation::NEVER);
         assert!(history.warnings.is_empty(), "{:?}", history.warnings);
     }

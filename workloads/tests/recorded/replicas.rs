@@ -1,6 +1,7 @@
 //! Final reads of foreign histories: convergence, and the fate of every acknowledged write.
 
 use crate::jepsen::check_as;
+use proptest::prelude::*;
 use quarrel_workloads::{
     checker::standalone::{FinalReads, Findings, Options, find},
     history::recorded::{ReadOptions, Recorded, read},
@@ -165,4 +166,37 @@ fn a_record_that_a_node_did_not_read_is_passed_over_aloud() {
         findings.notes.iter().any(|note| note.contains("2 records were not read at all nodes")),
         "{findings:#?}"
     );
+}
+
+proptest! {
+    #[test]
+    fn a_final_value_that_is_damaged_is_found(writers in prop::collection::vec(0..4_usize, 2..10), older in any::<prop::sample::Index>()) {
+        // Every writer has read what it replaces.
+        let mut lines = Vec::new();
+        for (value, process) in writers.iter().enumerate() {
+            if value > 0 {
+                lines.extend([format!("{process} invoke read nil"), format!("{process} ok read {value}")]);
+            }
+            lines.extend(["invoke", "ok"].map(|kind| format!("{process} {kind} write {}", value + 1)));
+        }
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let (last, back) = (writers.len().to_string(), (1 + older.index(writers.len() - 1)).to_string());
+        let judged = |checker, finals| {
+            let findings = check_as(checker, None, &with_finals(&lines, finals));
+            (findings.verdict, findings.anomalies.iter().map(|found| found.kind.to_string()).collect::<Vec<_>>())
+        };
+        let found = |kind: &str| (Verdict::Fail, vec![kind.to_owned()]);
+        for checker in ["ledger", "convergence"] {
+            prop_assert_eq!(judged(checker, [last.as_str(), last.as_str()]), (Verdict::Pass, vec![]));
+        }
+        prop_assert_eq!(judged("ledger", [back.as_str(), back.as_str()]), found("session-inversion"));
+        prop_assert_eq!(judged("ledger", ["nil", "nil"]), found("vanished"));
+        for torn in [[last.as_str(), back.as_str()], [back.as_str(), last.as_str()], [last.as_str(), "nil"]] {
+            let (verdict, mut kinds) = judged("ledger", torn);
+            // Where one node shows nothing, what was replaced at the other has vanished besides.
+            kinds.retain(|kind| torn[1] != "nil" || kind != "vanished");
+            prop_assert_eq!((verdict, kinds), found("partial"));
+            prop_assert_eq!(judged("convergence", torn), found("divergence"));
+        }
+    }
 }

@@ -24,7 +24,7 @@ fn told(history: &Recorded) -> Vec<String> {
             op.complete_time,
             history.values.show(op.input),
             history.values.show(op.output),
-            history.values.show(op.node),
+            history.values.show(history.node(at)),
             op.is_final
         )
     };

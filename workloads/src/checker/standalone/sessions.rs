@@ -12,6 +12,7 @@ use super::{
     },
 };
 use crate::history::recorded::{DatumMap, Recorded};
+use smallvec::SmallVec;
 
 /// A read of a session shows an older version, or nothing,
 /// - although the session has written one itself (read your writes);
@@ -53,13 +54,15 @@ impl StandaloneChecker for Sessions {
     }
 }
 
-/// What a session has read of a register: the versions that none of the others knew of, and the reads that saw them.
+/// A version that a session has read of a register, on a frontier: the versions that none of the others knew of. Those
+/// of one frontier stand together, and have one position. Twelve bytes: there may be millions.
 #[derive(Debug, Clone, Copy)]
-struct Frontier {
-    /// How many writes of the session stand before the read after which this was so.
+struct Version {
+    /// How many writes of the session stand before the read after which the frontier was so.
     position: u32,
-    start: u32,
-    end: u32,
+    write: WriteNumber,
+    /// The operation that read it.
+    read: u32,
 }
 
 /// A session that has read a register.
@@ -71,13 +74,6 @@ struct Reader {
     /// The session and position of the last version that it has read, if that is alone on its frontier. All that it
     /// has read before is older: one look tells that nothing here is newer than what another has read.
     latest: Option<(u32, u32)>,
-}
-
-/// A version that was read, and by which operation.
-#[derive(Debug, Clone, Copy)]
-struct Version {
-    write: WriteNumber,
-    read: u32,
 }
 
 const READ_YOUR_WRITES: usize = 0;
@@ -95,8 +91,8 @@ struct Guarantees<'a> {
     position: Vec<u32>,
     /// Of every register, the sessions that have read it.
     readers: Vec<Vec<Reader>>,
-    frontiers: Vec<Vec<Frontier>>,
-    versions: Vec<Version>,
+    /// Of every session and register, its frontiers, one after the other.
+    frontiers: Vec<Vec<Version>>,
     broken: [FoundAnomaly; 4],
     thin_air: FoundAnomaly,
     reads: u64,
@@ -120,7 +116,6 @@ impl<'a> Guarantees<'a> {
             position: vec![0; own],
             readers: vec![Vec::new(); accesses.keys.len()],
             frontiers: Vec::new(),
-            versions: Vec::new(),
             broken: ["read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads"]
                 .map(FoundAnomaly::new),
             thin_air: FoundAnomaly::new("ThinAirRead"),
@@ -135,14 +130,11 @@ impl<'a> Guarantees<'a> {
         let list = &self.frontiers[list as usize];
         // What sessions know of each other is mostly recent: the search begins at the end.
         let near = list.len() - list.len().min(NEAR);
-        let at = match list[near..].iter().rposition(|frontier| frontier.position < before) {
-            Some(at) => Some(near + at),
-            None => list[..near].partition_point(|frontier| frontier.position < before).checked_sub(1),
+        let end = match list[near..].iter().rposition(|version| version.position < before) {
+            Some(at) => near + at + 1,
+            None => list[..near].partition_point(|version| version.position < before),
         };
-        match at {
-            Some(at) => &self.versions[list[at].start as usize..list[at].end as usize],
-            None => &[],
-        }
+        last_frontier(&list[..end])
     }
 
     fn witness(guarantee: usize, operations: Vec<usize>) -> Witness {
@@ -255,7 +247,7 @@ impl<'a> Guarantees<'a> {
             let key = (u32::try_from(session).unwrap_or(u32::MAX), write.session);
             self.seen.insert(key, (access.write, access.operation));
         }
-        let Self { accesses, readers, frontiers, versions, .. } = self;
+        let Self { accesses, readers, frontiers, .. } = self;
         let readers = &mut readers[access.key() as usize];
         let number = u32::try_from(session).unwrap_or(u32::MAX);
         let at = readers.iter().position(|reader| reader.session == number).unwrap_or_else(|| {
@@ -266,27 +258,28 @@ impl<'a> Guarantees<'a> {
         });
         let reader = &mut readers[at];
         let list = &mut frontiers[reader.list as usize];
-        let last = list.last().map_or(0..0, |last| last.start as usize..last.end as usize);
-        if versions[last.clone()].iter().any(|version| order.up_to(accesses, access.write, version.write)) {
+        let last = last_frontier(list);
+        if last.iter().any(|version| order.up_to(accesses, access.write, version.write)) {
             return;
         }
-        let start = versions.len();
-        for at in last {
-            let version = versions[at];
-            if !order.before(accesses, version.write, access.write) {
-                versions.push(version);
-            }
+        let position = self.position[session];
+        let start = list.len() - last.len();
+        let mut kept: SmallVec<[Version; 8]> = SmallVec::from_slice(last);
+        kept.retain(|version| !order.before(accesses, version.write, access.write));
+        // Between two writes only what was so in the end counts.
+        if last.first().is_some_and(|version| version.position == position) {
+            list.truncate(start);
         }
-        versions.push(Version { write: access.write, read: access.operation });
-        reader.latest = (versions.len() == start + 1).then_some((write.session, write.position));
-        let [start, end] = [start, versions.len()].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
-        let frontier = Frontier { position: self.position[session], start, end };
-        match list.last_mut() {
-            // Between two writes only what was so in the end counts.
-            Some(last) if last.position == frontier.position => *last = frontier,
-            _ => list.push(frontier),
-        }
+        reader.latest = kept.is_empty().then_some((write.session, write.position));
+        list.extend(kept.into_iter().map(|version| Version { position, ..version }));
+        list.push(Version { position, write: access.write, read: access.operation });
     }
+}
+
+/// The last frontier of some.
+fn last_frontier(list: &[Version]) -> &[Version] {
+    let is_of_last = |version: &Version| list.last().is_some_and(|last| last.position == version.position);
+    &list[list.iter().rposition(|version| !is_of_last(version)).map_or(0, |before| before + 1)..]
 }
 
 impl Visitor for Guarantees<'_> {

@@ -2,6 +2,7 @@
 
 use super::{Findings, FoundAnomaly, Options, StandaloneChecker, Unfit, Witness, keys};
 use crate::history::recorded::{Datum, Function, Operation, Outcome, Recorded};
+use std::borrow::Cow;
 
 /// Lost: an addition was acknowledged, and the last read lacks its element. Unexpected: the last read has an element
 /// that nobody tried to add. Recovered: it has one whose addition was not acknowledged, which is fine.
@@ -73,6 +74,16 @@ impl StandaloneChecker for Set {
     }
 }
 
+/// Elements in the order of [`Datum`]: as they stand, if that is how they do.
+pub(super) fn sorted(elements: &[Datum]) -> Cow<'_, [Datum]> {
+    if elements.is_sorted() {
+        return Cow::Borrowed(elements);
+    }
+    let mut elements = elements.to_vec();
+    elements.sort_unstable();
+    Cow::Owned(elements)
+}
+
 /// Additions that may have taken effect or not, by element and then in the order of the history. Four bytes each: sets
 /// grow large.
 pub(super) fn additions(history: &Recorded, places: &[u32]) -> Vec<u32> {
@@ -107,10 +118,11 @@ struct Last {
 impl Last {
     fn new(history: &Recorded, read: usize, places: &[u32]) -> Self {
         let mut last = Self::default();
-        let mut seen: Vec<Datum> = elements(history, &history.operations[read]).unwrap_or_default().to_vec();
-        seen.sort_unstable();
-        seen.dedup();
-        let mut rest = seen.as_slice();
+        let mut seen = sorted(elements(history, &history.operations[read]).unwrap_or_default());
+        if !seen.is_sorted_by(|one, other| one < other) {
+            seen.to_mut().dedup();
+        }
+        let mut rest = &*seen;
         let additions = additions(history, places);
         for (element, additions) in by_element(history, &additions) {
             let before = rest.iter().take_while(|&&other| other < element).count();

@@ -2,7 +2,7 @@
 
 use super::{
     Findings, FoundAnomaly, Options, StandaloneChecker, Unfit, Witness, keys,
-    set::{additions, by_element, elements, is_add},
+    set::{additions, by_element, elements, is_add, sorted},
 };
 use crate::{
     history::recorded::{Datum, Function, Operation, Recorded},
@@ -62,7 +62,10 @@ impl StandaloneChecker for SetFull {
     fn check(&self, history: &Recorded, options: &Options<'_>) -> Result<Findings, Unfit> {
         let mut tally = Tally::default();
         for (key, places) in keys::by_key(history, |op| is_add(op) || op.function == Function::READ) {
-            Life::new(history, key, &places).judge(&mut tally);
+            let life = Life::new(history, key, &places);
+            // Sets grow large: what is not needed any more makes room.
+            drop(places);
+            life.judge(&mut tally);
         }
         Ok(tally.into_findings(options.model == Some("linearizable")))
     }
@@ -149,15 +152,13 @@ impl<'a> Life<'a> {
     fn read(&mut self, rank: usize, tally: &mut Tally) {
         let read = self.reads[rank];
         let op = &self.history.operations[read.at];
-        let mut seen: Vec<Datum> = elements(self.history, op).unwrap_or_default().to_vec();
-        seen.sort_unstable();
+        let seen = sorted(elements(self.history, op).unwrap_or_default());
         for pair in seen.windows(2).filter(|pair| pair[0] == pair[1]) {
             tally.duplicate(self.history, self.key, pair[0], read.at);
         }
-        seen.dedup();
         let mut place = 0;
         let [at, number] = [read.at, rank].map(|n| u32::try_from(n).expect("places have 32 bits"));
-        for value in seen {
+        for value in seen.chunk_by(PartialEq::eq).map(|same| same[0]) {
             place = self.seek(place, value);
             let added = self.elements.get(place).map(|element| self.added(element));
             match added {

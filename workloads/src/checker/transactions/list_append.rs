@@ -13,6 +13,7 @@ use crate::{
     },
     history::recorded::{Datum, Outcome},
 };
+use std::cmp::Ordering;
 
 /// Who appended an element.
 #[derive(Debug, Clone, Copy)]
@@ -236,15 +237,30 @@ impl<'a> ListAppend<'a> {
     }
 
     /// The order of versions: the longest read. Where reads contradict each other that is a guess, and what is not in
-    /// it counts as written later. Of several longest reads only their common beginning is the order, so that the
-    /// guess hangs neither on which of them came first nor on how the elements are called.
+    /// it counts as written later. Of several longest ones it is that with the greater elements, which mostly are
+    /// the later ones, so that the guess does
+    /// not hang on the order of events.
     fn longest(&self, lists: &[&[Read]]) -> &[Datum] {
-        let mut longest = lists.iter().rev().map(|of_list| self.items(of_list[0].list));
-        let first = longest.next().unwrap_or_default();
-        longest.take_while(|items| items.len() == first.len()).fold(first, |order, items| {
-            let common = order.iter().zip(items).take_while(|(one, other)| one == other).count();
-            &order[..common]
-        })
+        let compare = |one: &[Datum], other: &[Datum]| {
+            let elements = one.iter().zip(other).map(|(&one, &other)| self.compare(one, other));
+            elements.fold(Ordering::Equal, Ordering::then)
+        };
+        let longest = lists.last().map_or(&[][..], |of_list| self.items(of_list[0].list));
+        let lists = lists.iter().rev().map(|of_list| self.items(of_list[0].list));
+        let of_one_length = lists.take_while(|items| items.len() == longest.len());
+        of_one_length.max_by(|one, other| compare(one, other)).unwrap_or(longest)
+    }
+
+    /// Numbers by their size, then all else by how it is written.
+    fn compare(&self, one: Datum, other: Datum) -> Ordering {
+        let values = &self.transactions.history.values;
+        match (values.as_int(one), values.as_int(other)) {
+            _ if one == other => Ordering::Equal,
+            (Some(one), Some(other)) => one.cmp(&other),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => self.show(one).cmp(&self.show(other)).then_with(|| one.cmp(&other)),
+        }
     }
 
     fn duplicates(&mut self, read: Read) {

@@ -49,7 +49,7 @@ pub fn write_binary(history: &Recorded, out: &mut dyn Write) -> io::Result<()> {
     }
     moments.sort_unstable();
     for (index, ends, at) in moments {
-        encoder.event(index, ends, &history.operations[at]);
+        encoder.event(index, ends, at);
         if encoder.bytes.len() > 1 << 16 {
             out.write_all(&encoder.bytes)?;
             encoder.bytes.clear();
@@ -91,7 +91,8 @@ impl Encoder<'_> {
         self.bytes.push(number as u8);
     }
 
-    fn event(&mut self, index: u32, ends: bool, op: &Operation) {
+    fn event(&mut self, index: u32, ends: bool, at: usize) {
+        let (op, node) = (&self.history.operations[at], self.history.node(at));
         let (kind, value, time) = if ends {
             (1 + op.outcome as u8, op.output, op.complete_time)
         } else {
@@ -108,7 +109,7 @@ impl Encoder<'_> {
         let is_next = number.is_some() && number == self.state.written.checked_add(1);
         let is_known = if ends && !is_lone { value == op.input && !value.is_nil() } else { is_next };
         let says_value = !value.is_nil() && !is_known;
-        let says_node = (!ends || is_lone) && !op.node.is_nil();
+        let says_node = (!ends || is_lone) && !node.is_nil();
         let says_final = op.is_final && (!ends || is_lone);
         let is_back = time != Operation::NO_TIME && time < self.state.time;
         let more = u8::from(is_back) << 4
@@ -138,7 +139,7 @@ impl Encoder<'_> {
             self.varint(time.abs_diff(self.state.time));
             self.state.time = time;
         }
-        for (says, datum) in [(says_key, op.key), (says_value, value), (says_node, op.node)] {
+        for (says, datum) in [(says_key, op.key), (says_value, value), (says_node, node)] {
             if says {
                 self.value(datum);
             }

@@ -290,8 +290,8 @@ impl Builder {
             key: event.key,
             input: event.value,
             output: Datum::NIL,
-            node: event.node,
         });
+        self.history.set_node(next as usize, event.node);
         Ok(())
     }
 
@@ -327,14 +327,13 @@ impl Builder {
         if !event.key.is_nil() {
             op.key = event.key;
         }
-        if !event.node.is_nil() {
-            op.node = event.node;
-        }
+        self.history.set_node(open as usize, event.node);
         Ok(())
     }
 
     /// An operation of which only the completion was written down.
     fn lone(&mut self, event: &RawEvent, process: u32, index: u32, outcome: Outcome) {
+        let at = self.history.operations.len();
         self.history.operations.push(Operation {
             process,
             function: event.function.unwrap_or(Function::NONE),
@@ -347,8 +346,8 @@ impl Builder {
             key: event.key,
             input: event.value,
             output: event.value,
-            node: event.node,
         });
+        self.history.set_node(at, event.node);
     }
 }
 

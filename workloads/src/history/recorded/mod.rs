@@ -2,7 +2,7 @@
 //!
 //! A live run is judged event by event, and by the scenario that its header tells. A recorded history may come from
 //! Jepsen, Maelstrom or a log, and tells nothing but operations: who asked for what, when, and what came of it. All
-//! formats are read into this one type; a checker knows none of them. 64 bytes an operation, and values that are
+//! formats are read into this one type; a checker knows none of them. 56 bytes an operation, and values that are
 //! eight bytes each ([`Datum`]).
 
 mod binary;
@@ -41,6 +41,8 @@ pub struct Recorded {
     /// order in which they were written down.
     pub bare: bool,
     functions: Functions,
+    /// The nodes of the first operations, as far as any is told: most histories tell none, and then this is empty.
+    nodes: Vec<Datum>,
 }
 
 /// An operation of a client.
@@ -70,8 +72,6 @@ pub struct Operation {
     pub input: Datum,
     /// The value that it completed with.
     pub output: Datum,
-    /// The node that it was sent to, a text; nil if the history does not tell.
-    pub node: Datum,
 }
 
 impl Operation {
@@ -186,6 +186,22 @@ impl Recorded {
         self.functions.name(function)
     }
 
+    /// The node that an operation was sent to, a text; nil if the history does not tell.
+    #[must_use]
+    pub fn node(&self, operation: usize) -> Datum {
+        self.nodes.get(operation).copied().unwrap_or(Datum::NIL)
+    }
+
+    fn set_node(&mut self, operation: usize, node: Datum) {
+        if node.is_nil() {
+            return;
+        }
+        if self.nodes.len() <= operation {
+            self.nodes.resize(operation + 1, Datum::NIL);
+        }
+        self.nodes[operation] = node;
+    }
+
     /// A process in words: its number, or the name that the history gives it.
     #[must_use]
     pub fn process_name(&self, process: u32) -> String {
@@ -249,8 +265,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_is_64_bytes() {
-        assert_eq!(size_of::<Operation>(), 64);
+    fn an_operation_is_56_bytes() {
+        assert_eq!(size_of::<Operation>(), 56);
     }
 
     #[test]

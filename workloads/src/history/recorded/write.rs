@@ -89,8 +89,8 @@ pub fn finals_as_reads(history: &mut Recorded) {
             key,
             input: Datum::NIL,
             output,
-            node,
         });
+        history.set_node(history.operations.len() - 1, node);
         index += 2;
     }
 }
@@ -150,8 +150,9 @@ impl Writer<'_> {
             }
             self.field(line, "value", |writer, line| writer.value(line, value));
         }
-        if !op.node.is_nil() {
-            self.field(line, "node", |writer, line| writer.value(line, op.node));
+        let node = self.history.node(at);
+        if !node.is_nil() {
+            self.field(line, "node", |writer, line| writer.value(line, node));
         }
         if op.is_final {
             self.field(line, "final?", |_, line| line.push_str("true"));

@@ -100,8 +100,8 @@ impl Finally {
     }
 
     /// The node that an operation went to, if final reads name it.
-    pub(super) fn replica_of(&self, history: &Recorded, op: &Operation) -> Option<ReplicaId> {
-        let node = history.values.show(op.node).to_string();
+    pub(super) fn replica_of(&self, history: &Recorded, operation: usize) -> Option<ReplicaId> {
+        let node = history.values.show(history.node(operation)).to_string();
         self.nodes.iter().position(|other| *other == node).map(ReplicaId::from_index)
     }
 
@@ -170,12 +170,13 @@ impl Finally {
 /// What an answered operation read, of which node.
 fn reads(history: &Recorded, at: usize, op: &Operation) -> Vec<Found> {
     let values = &history.values;
-    let node = if op.node.is_nil() {
+    let sent_to = history.node(at);
+    let node = if sent_to.is_nil() {
         format!("process {}", history.process_name(op.process))
     } else {
-        values.show(op.node).to_string()
+        values.show(sent_to).to_string()
     };
-    let found = |key, value| (node.clone(), FinalRead { node: op.node, key, value }, Some(at));
+    let found = |key, value| (node.clone(), FinalRead { node: sent_to, key, value }, Some(at));
     match op.function {
         Function::TXN | Function::NONE => {
             let micro = values.as_items(op.output).unwrap_or_default().iter();

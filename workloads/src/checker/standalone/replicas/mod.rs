@@ -193,7 +193,8 @@ impl Teller<'_> {
                     WriteId { client: ClientId(op.process), sequence: sequence - 1 }
                 });
                 if !ends || is_transaction {
-                    self.invoke(&op, &step, number, ends || !is_transaction);
+                    let replica = self.finally.replica_of(self.history, at).unwrap_or(ReplicaId(0));
+                    self.invoke(&op, replica, &step, number, ends || !is_transaction);
                 }
                 if ends {
                     self.complete(&op, &step);
@@ -203,7 +204,7 @@ impl Teller<'_> {
     }
 
     /// `now` is false for the begin of a transaction: it is told later.
-    fn invoke(&mut self, op: &Op, step: &Step, write: Option<WriteId>, now: bool) {
+    fn invoke(&mut self, op: &Op, at: ReplicaId, step: &Step, write: Option<WriteId>, now: bool) {
         let is_open = op.completed == Op::NEVER;
         if !now && !is_open || !self.finally.judges(step.key) {
             return;
@@ -211,7 +212,7 @@ impl Teller<'_> {
         let event = Event::Invoke {
             t: self.time(op.invoked, op.invoke_time),
             client: ClientId(op.process),
-            at: self.finally.replica_of(self.history, op).unwrap_or(ReplicaId(0)),
+            at,
             key: values::name(self.history, step.key),
             op: step.operation.clone(),
             write,
