@@ -39,12 +39,13 @@ pub enum Mark {
     Siblings,
     Deleted,
     SlowLink,
+    Maintained,
     AllFaultsHealed,
 }
 
 impl Mark {
     /// All marks, in the order of reports.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ConcurrentWrites,
         Self::Partition,
         Self::SkewExceededEditGap,
@@ -59,6 +60,7 @@ impl Mark {
         Self::Siblings,
         Self::Deleted,
         Self::SlowLink,
+        Self::Maintained,
         Self::AllFaultsHealed,
     ];
 
@@ -80,6 +82,7 @@ impl Mark {
             Self::Siblings => "siblings",
             Self::Deleted => "deleted",
             Self::SlowLink => "slow-link",
+            Self::Maintained => "maintained",
             Self::AllFaultsHealed => "all-faults-healed",
         }
     }
@@ -108,6 +111,7 @@ impl Mark {
             Self::Siblings => "a reader was given more than one version of a record",
             Self::Deleted => "a deletion or removal was acknowledged",
             Self::SlowLink => "a link was made slow or lossy",
+            Self::Maintained => "tombstones were collected, metadata forgotten, or a record's home was taken",
             Self::AllFaultsHealed => "there were faults, and all were undone before replication was to rest",
         }
     }
@@ -229,6 +233,7 @@ impl Marks {
                 self.clients.entry(*client).or_default().moved_in_flight = false;
             }
             Event::Nemesis { t, fault, .. } => self.fault(*t, fault, open),
+            Event::Maintenance { .. } => self.hit(Mark::Maintained),
             Event::Resolve { over, .. } if over.len() > 1 => self.hit(Mark::Siblings),
             Event::Phase { phase: Phase::Quiesce, .. } if self.faults > 0 && self.is_whole() => {
                 self.hit(Mark::AllFaultsHealed);

@@ -132,6 +132,7 @@ fn jobs(arguments: &Arguments, world: &World<'_>) -> Result<Vec<Job>, Failure> {
         let plain = Overrides::default();
         let resolved = select::resolve(&source, &plain, &plain, world.surroundings.colours_err)?;
         select::of_our_core(&resolved, "`quarrel ci`", word)?;
+        select::of_real_processes(&resolved, "`quarrel ci`", word)?;
         let scenario = resolved.scenario;
         if jobs.iter().any(|job| job.scenario.name == scenario.name) {
             return Err(Failure::usage(format!("{} is there twice", scenario.name), "name it once"));

@@ -246,6 +246,7 @@ fn setups(arguments: &Arguments, target: Option<&Target>, world: &World<'_>) -> 
             let plain = Overrides::default();
             let resolved = select::resolve(&source, &plain, &flags, world.surroundings.colours_err)?;
             select::of_our_core(&resolved, "`quarrel latency`", &source.word)?;
+            select::of_real_processes(&resolved, "`quarrel latency`", &source.word)?;
             let setup = Setup::new(ready(resolved.scenario, arguments));
             if setups.iter().any(|other| other.name == setup.name) {
                 return Err(Failure::usage(format!("{} is there twice", setup.name), "name it once"));

@@ -182,6 +182,7 @@ fn plan(arguments: &Arguments, world: &World<'_>) -> Result<Plan, Failure> {
         let source = select::source(word)?;
         let flags = &arguments.settings.overrides;
         let resolved = select::resolve(&source, &environment, flags, world.surroundings.colours_err)?;
+        select::of_real_processes(&resolved, "`quarrel run`", &source.word)?;
         scenarios.push((source, resolved));
     }
     let seed = arguments.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish() % SEEDS);

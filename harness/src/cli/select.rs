@@ -68,6 +68,17 @@ pub(super) fn of_our_core(resolved: &Resolved, what: &str, word: &str) -> Result
     ))
 }
 
+/// Refuses a scenario whose nemesis does what only the simulator can.
+pub(super) fn of_real_processes(resolved: &Resolved, what: &str, word: &str) -> Result<(), Failure> {
+    match resolved.scenario.nemesis.simulated_only() {
+        None => Ok(()),
+        Some(table) => Err(Failure::usage(
+            format!("{what} runs real processes, which `[nemesis.{table}]` of `{word}` is not for"),
+            format!("`quarrel sim {word}` simulates it; or leave the table out"),
+        )),
+    }
+}
+
 /// A scenario that cannot be used: the drawing has its own help.
 pub(super) fn invalid(error: &ScenarioError, colours: bool) -> Failure {
     Failure { exit: Exit::Usage, message: error.render(colours), help: String::new() }
@@ -130,5 +141,28 @@ mod tests {
         assert_eq!(quoted("a/b-c.toml"), "a/b-c.toml");
         assert_eq!(quoted("my file's.toml"), r"'my file'\''s.toml'");
         assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn what_only_the_simulator_can_do_is_refused_by_name_where_processes_are_real() {
+        let text = "name = \"x\"\n[strategy.lww]\n[workload.register]\n\
+                    [nemesis.maintenance]\nwhat = \"collect\"\nat = [\"1s\"]\n";
+        let source = Source { word: "x.toml".to_owned(), file: "x.toml".to_owned(), text: text.into() };
+        let none = Overrides::default();
+        let resolved = resolve(&source, &none, &none, false).unwrap();
+        let failure = of_real_processes(&resolved, "`quarrel run`", "x.toml").unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.contains("`[nemesis.maintenance]`"), "{}", failure.message);
+        assert!(failure.help.contains("`quarrel sim x.toml`"), "{}", failure.help);
+        assert_eq!(
+            of_real_processes(&resolve_calm(), "`quarrel run`", "x.toml").err().map(|f| f.message),
+            None
+        );
+    }
+
+    fn resolve_calm() -> Resolved {
+        let text = "name = \"x\"\n[strategy.lww]\n[workload.register]\n";
+        let source = Source { word: "x.toml".to_owned(), file: "x.toml".to_owned(), text: text.into() };
+        resolve(&source, &Overrides::default(), &Overrides::default(), false).unwrap()
     }
 }

@@ -8,7 +8,7 @@ use quarrel_models::{
 };
 use quarrel_workloads::scenario::{
     self, Durability, Scenario,
-    nemesis::{Direction, Nemesis},
+    nemesis::{Chore, Direction, Nemesis},
 };
 
 /// The leaders that show what more of them show.
@@ -131,6 +131,7 @@ fn faults(scenario: &Scenario, scaled: &mut Vec<String>) -> Faults {
         // A frame that was lost is one that is overtaken by those after it, until it is sent again.
         faults.unordered |= quality.loss_ppm + quality.reorder_ppm > 0;
     }
+    maintenance(nemesis, &mut faults, scaled);
     let silent = !nemesis.partition.is_empty()
         || !nemesis.offline.is_empty()
         || !nemesis.pause.is_empty()
@@ -154,6 +155,19 @@ fn kills(scenario: &Scenario, faults: &mut Faults, scaled: &mut Vec<String>) {
     } else {
         faults.restarts = restarts;
         scaled.push("its kills → one".to_owned());
+    }
+}
+
+fn maintenance(nemesis: &Nemesis, faults: &mut Faults, scaled: &mut Vec<String>) {
+    let does = |chore| nemesis.maintenance.0.iter().any(|maintenance| maintenance.what == chore);
+    (faults.collections, faults.forgettings) = (does(Chore::Collect).into(), does(Chore::Forget).into());
+    faults.hand_overs = does(Chore::TakeHome).into();
+    if !nemesis.maintenance.is_empty() {
+        scaled.push("its maintenance → once each, at any time".to_owned());
+    }
+    if !nemesis.restore.is_empty() {
+        (faults.tail_losses, faults.tail_records) = (1, 1);
+        scaled.push("its restores → one, which lacks the last record of a log".to_owned());
     }
 }
 

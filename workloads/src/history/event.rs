@@ -10,6 +10,7 @@ use quarrel_models::{
     fault::Fault,
     id::{ClientId, Dot, ReplicaId, WriteId},
     operation::Operation,
+    sim::Errand,
     value::{Key, Value},
     version::VersionVector,
 };
@@ -93,6 +94,15 @@ pub enum Event {
         /// What that did, in words, if anything can be said.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         effect: String,
+    },
+    /// An operator or a background job saw to a replica.
+    Maintenance {
+        /// When.
+        t: u64,
+        /// Which replica.
+        replica: ReplicaId,
+        /// What was done.
+        errand: Errand,
     },
     /// A phase of the run begins.
     Phase {

@@ -9,6 +9,7 @@ use quarrel_models::{
     fault::Fault,
     id::{ClientId, Dot, MAX_REPLICAS, ReplicaId, WriteId},
     operation::Operation,
+    sim::Errand,
     value::{Key, Value},
     version::VersionVector,
 };
@@ -26,6 +27,7 @@ enum Kind {
     Fail,
     Info,
     Nemesis,
+    Maintenance,
     Phase,
     Resolve,
     Final,
@@ -57,6 +59,7 @@ struct Line {
     duplicate: bool,
     error: Option<String>,
     fault: Option<Fault>,
+    errand: Option<Errand>,
     #[serde(default)]
     effect: String,
     phase: Option<Phase>,
@@ -157,6 +160,11 @@ impl Line {
                 t: need(self.t, "t")?,
                 fault: need(self.fault, "fault")?,
                 effect: self.effect,
+            }),
+            Kind::Maintenance => Ok(Event::Maintenance {
+                t: need(self.t, "t")?,
+                replica: need(self.replica, "replica")?,
+                errand: need(self.errand, "errand")?,
             }),
             Kind::Phase => Ok(Event::Phase { t: need(self.t, "t")?, phase: need(self.phase, "phase")? }),
             Kind::Final => Ok(Event::Final {

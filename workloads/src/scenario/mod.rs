@@ -335,6 +335,7 @@ pub(crate) const TEST_MARKS: &[&str] = &[
     "siblings",
     "deleted",
     "slow-link",
+    "maintained",
     "all-faults-healed",
 ];
 

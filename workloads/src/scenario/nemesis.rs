@@ -7,6 +7,7 @@ use super::{OneOrMany, Span};
 use quarrel_models::{
     fault::LinkQuality,
     id::{LinkId, ReplicaId},
+    value::Key,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,26 @@ pub struct Nemesis {
     /// A leader is cut off for long, while its clients go on: a device without a network.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub offline: OneOrMany<Offline>,
+    /// Replicas are killed and start again on an old backup, or on an empty disk. In the simulator only.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub restore: OneOrMany<Restore>,
+    /// What an operator or a background job does to a replica: harmless when the time is right. In the simulator only.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub maintenance: OneOrMany<Maintenance>,
+}
+
+impl Nemesis {
+    /// The table that only the simulator can carry out, if there is one.
+    #[must_use]
+    pub const fn simulated_only(&self) -> Option<&'static str> {
+        if !self.restore.0.is_empty() {
+            Some("restore")
+        } else if !self.maintenance.0.is_empty() {
+            Some("maintenance")
+        } else {
+            None
+        }
+    }
 }
 
 /// Links are cut or stalled.
@@ -227,4 +248,55 @@ pub struct Offline {
     /// For so long.
     #[serde(rename = "for")]
     pub lasts: Span,
+}
+
+/// A replica is killed, and starts again on what its disk held some time before.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Restore {
+    /// Which; drawn from the seed if absent.
+    #[schemars(with = "Option<String>")]
+    pub replica: Option<ReplicaId>,
+    /// At these times.
+    pub at: Vec<Span>,
+    /// About this often, at times drawn from the seed.
+    pub every: Option<Span>,
+    /// For so long it is down.
+    pub down: Span,
+    /// How old the backup is when the replica is killed; without it the disk is empty: a new machine with the name of
+    /// another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age: Option<Span>,
+}
+
+/// What an operator or a background job does to a replica.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Maintenance {
+    /// What.
+    pub what: Chore,
+    /// To which replica; drawn from the seed if absent.
+    #[schemars(with = "Option<String>")]
+    pub replica: Option<ReplicaId>,
+    /// The record whose home is taken; drawn from the seed if absent.
+    #[schemars(with = "Option<String>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// At these times.
+    pub at: Vec<Span>,
+    /// About this often, at times drawn from the seed.
+    pub every: Option<Span>,
+}
+
+/// A piece of maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chore {
+    /// All tombstones are forgotten, whether or not everybody has them.
+    #[default]
+    Collect,
+    /// The conflict metadata of all versions are forgotten: stamps, and what they knew.
+    Forget,
+    /// The leader makes itself the home of a record, for the strategy `home-leader`.
+    TakeHome,
 }

@@ -35,6 +35,8 @@ impl Scenario {
             kill: down;
             pause: lasts;
             offline: lasts;
+            restore: down;
+            maintenance: ;
         }
         quick
     }

@@ -6,11 +6,14 @@
 
 mod clocks;
 mod links;
+mod maintenance;
 mod occasions;
 mod processes;
 mod relocation;
 mod shapes;
 mod sweep;
+
+pub use maintenance::PlannedErrand;
 
 use crate::scenario::Scenario;
 use occasions::Occasions;
@@ -94,6 +97,15 @@ impl fmt::Display for Cause {
 pub fn schedule(scenario: &Scenario, seed: u64) -> Result<Vec<Planned>, TopologyError> {
     let graph = scenario.cluster.graph()?;
     Ok(Plan { scenario, graph: &graph, seed }.expand())
+}
+
+/// What operators and background jobs do in a storm, in order of time.
+///
+/// # Errors
+/// [`TopologyError`] if the scenario's cluster cannot be laid out.
+pub fn errands(scenario: &Scenario, seed: u64) -> Result<Vec<PlannedErrand>, TopologyError> {
+    let graph = scenario.cluster.graph()?;
+    Ok(maintenance::plan(&Plan { scenario, graph: &graph, seed }))
 }
 
 /// What all parts of the expansion need.

@@ -26,6 +26,7 @@ impl State for Trouble {
 pub(super) fn plan(plan: &Plan<'_>) -> Vec<Planned> {
     let mut spells = kills(plan);
     spells.extend(pauses(plan));
+    spells.extend(restores(plan));
     let mut planned = Vec::new();
     for change in sweep(&spells) {
         let replica = change.thing;
@@ -58,6 +59,20 @@ fn kills(plan: &Plan<'_>) -> Vec<Spell<ReplicaId, Trouble>> {
         for mut occasion in plan.occasions().of(cause, &kill.at, kill.every) {
             let thing = kill.replica.unwrap_or_else(|| some_leader(plan.graph, &mut occasion.choices));
             let to = (!kill.for_good).then(|| (occasion.at + kill.down.duration()).min(plan.storm()));
+            spells.push(Spell { thing, from: occasion.at, to, state: Trouble::Down, cause });
+        }
+    }
+    spells
+}
+
+/// Kills, as far as processes go: what the restart finds is another matter.
+fn restores(plan: &Plan<'_>) -> Vec<Spell<ReplicaId, Trouble>> {
+    let mut spells = Vec::new();
+    for (index, restore) in plan.scenario.nemesis.restore.0.iter().enumerate() {
+        let cause = Cause { table: "restore", index };
+        for mut occasion in plan.occasions().of(cause, &restore.at, restore.every) {
+            let thing = restore.replica.unwrap_or_else(|| some_leader(plan.graph, &mut occasion.choices));
+            let to = Some((occasion.at + restore.down.duration()).min(plan.storm()));
             spells.push(Spell { thing, from: occasion.at, to, state: Trouble::Down, cause });
         }
     }

@@ -133,6 +133,7 @@ prop_compose! {
         kills in prop::collection::vec((times(), leader(), span(), any::<bool>()), 0..3),
         pauses in prop::collection::vec((times(), leader(), span()), 0..3),
         offline in prop::collection::vec((times(), leader(), span()), 0..2),
+        restores in prop::collection::vec((times(), leader(), span(), prop::option::of(span())), 0..2),
     ) -> Nemesis {
         let quality = |ms| LinkQuality { latency_us: ms * 1000, ..LinkQuality::default() };
         Nemesis {
@@ -153,6 +154,10 @@ prop_compose! {
             offline: OneOrMany(offline.into_iter().map(|((at, every), replica, lasts)| {
                 Offline { replica, at, every, lasts }
             }).collect()),
+            restore: OneOrMany(restores.into_iter().map(|((at, every), replica, down, age)| {
+                Restore { replica, at, every, down, age }
+            }).collect()),
+            maintenance: OneOrMany::default(),
         }
     }
 }

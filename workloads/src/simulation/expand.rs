@@ -5,16 +5,17 @@
 
 use crate::{
     scenario::{Durability as Promise, Scenario, Span},
-    schedule::{Action, schedule},
+    schedule::{Action, Planned, errands, schedule},
     workload::{Answer, Generator},
 };
 use quarrel_models::{
-    fault::LinkQuality,
+    fault::{Fault, LinkQuality},
     id::{ClientId, ReplicaId},
     operation::KeyedOperation,
     random::Stream,
     sim::{
-        Clients, Cluster, Durability, FORMAT_VERSION, Jitter, Phases, Schedule, TimedFault, TimedOperation,
+        Clients, Cluster, Durability, FORMAT_VERSION, Jitter, Phases, Schedule, TimedErrand, TimedFault,
+        TimedOperation,
     },
     topology::TopologyError,
 };
@@ -54,11 +55,16 @@ pub fn expand(scenario: &Scenario, seed: u64) -> Result<Schedule, TopologyError>
     }
     operations.sort_by_key(|operation| (operation.at_us, operation.client));
     let warm_up_us = us(scenario.phases.warm_up);
-    let fault = |planned: crate::schedule::Planned| TimedFault {
+    let fault = |planned: Planned| TimedFault {
         at_us: warm_up_us + micros(planned.at),
         in_flight: matches!(planned.action, Action::Relocate { in_flight: true, .. }),
-        backup_us: None,
+        backup_us: backup_us(scenario, &planned, warm_up_us),
         fault: planned.action.fault(),
+    };
+    let errand = |planned: crate::schedule::PlannedErrand| TimedErrand {
+        at_us: warm_up_us + micros(planned.at),
+        replica: planned.replica,
+        errand: planned.errand,
     };
     Ok(Schedule {
         v: FORMAT_VERSION,
@@ -72,9 +78,19 @@ pub fn expand(scenario: &Scenario, seed: u64) -> Result<Schedule, TopologyError>
         },
         operations,
         faults: schedule(scenario, seed)?.into_iter().map(fault).collect(),
-        errands: Vec::new(),
+        errands: errands(scenario, seed)?.into_iter().map(errand).collect(),
         phases,
     })
+}
+
+/// The time of the backup that a replica starts on, if it starts on one: 0 for an empty disk.
+fn backup_us(scenario: &Scenario, planned: &Planned, warm_up_us: u64) -> Option<u64> {
+    if planned.cause.table != "restore" || !matches!(planned.action, Action::Fault(Fault::Restart(_))) {
+        return None;
+    }
+    let restore = scenario.nemesis.restore.0.get(planned.cause.index)?;
+    let killed_us = (warm_up_us + micros(planned.at)).saturating_sub(us(restore.down));
+    Some(restore.age.map_or(0, |age| killed_us.saturating_sub(us(age))))
 }
 
 fn micros(span: Duration) -> u64 {

@@ -7,7 +7,7 @@ use quarrel_models::{
     message::TraceEvent,
     operation::KeyedOperation,
     session::{Outcome as Answered, Resolution},
-    sim::{Observer, Outcome, Rest},
+    sim::{Errand, Observer, Outcome, Rest},
     value::Key,
 };
 use std::collections::BTreeSet;
@@ -87,6 +87,10 @@ impl<F: FnMut(Event)> Observer for Recorder<F> {
             format!("on a backup of {} ms before", at_us.saturating_sub(before_us) / 1000)
         });
         (self.told)(Event::Nemesis { t: ns(at_us), fault: fault.clone(), effect });
+    }
+
+    fn errand(&mut self, at_us: u64, replica: ReplicaId, errand: &Errand) {
+        (self.told)(Event::Maintenance { t: ns(at_us), replica, errand: errand.clone() });
     }
 
     fn trace(&mut self, _at_us: u64, replica: ReplicaId, event: TraceEvent) {

@@ -65,7 +65,7 @@ fn link(draw: &mut Stream) -> LinkQuality {
 
 /// Leaves tables out, and makes those that stay more or less frequent.
 fn mix(nemesis: &mut Nemesis, seed: u64) {
-    let Nemesis { partition, link, clock, relocate, kill, pause, offline } = nemesis;
+    let Nemesis { partition, link, clock, relocate, kill, pause, offline, restore, maintenance } = nemesis;
     each(partition, seed, "swarm partition", |table| (&mut table.at, &mut table.every));
     each(link, seed, "swarm link", |table| (&mut table.at, &mut table.every));
     each(clock, seed, "swarm clock", |table| (&mut table.at, &mut table.every));
@@ -73,6 +73,8 @@ fn mix(nemesis: &mut Nemesis, seed: u64) {
     each(kill, seed, "swarm kill", |table| (&mut table.at, &mut table.every));
     each(pause, seed, "swarm pause", |table| (&mut table.at, &mut table.every));
     each(offline, seed, "swarm offline", |table| (&mut table.at, &mut table.every));
+    each(restore, seed, "swarm restore", |table| (&mut table.at, &mut table.every));
+    each(maintenance, seed, "swarm maintenance", |table| (&mut table.at, &mut table.every));
 }
 
 /// A table that is left out keeps its place, so that no other one draws anew.

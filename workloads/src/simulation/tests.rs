@@ -105,3 +105,86 @@ fn seeds_give_the_histories_that_they_always_gave() {
     let lines: Vec<String> = (1..=4).map(|seed| digest("standard", seed)).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
+
+/// A small cluster whose deletions travel slowly, and this nemesis beside that.
+fn with_deletions(strategy: &str, nemesis: &str) -> Scenario {
+    let text = format!(
+        "name = \"x\"\n[strategy.{strategy}]\n[workload.register]\nkeys = 300\nzipf = 0.0\ndelete_share = 0.3\n\
+         [clients]\ncount = 6\nthink = \"10ms\"\n[phases]\nwarm_up = \"100ms\"\nstorm = \"2s\"\nrecovery = \"100ms\"\n\
+         [nemesis.partition]\nshape = \"one-way\"\nhow = \"stall\"\nevery = \"300ms\"\nfor = \"200ms\"\n{nemesis}"
+    );
+    parse("x", &text, &Mark::ALL.map(Mark::name)).unwrap()
+}
+
+/// How many of the first seeds show it.
+fn showing(scenario: &Scenario, property: &str) -> usize {
+    let trial = Trial::new(scenario, false);
+    let shows = |seed| trial.run(seed).unwrap().judgement.reasons.iter().any(|why| why.property == property);
+    (1..=10).filter(|&seed| shows(seed)).count()
+}
+
+#[test]
+fn tombstones_that_are_collected_too_early_bring_deleted_records_back() {
+    let collects = "[nemesis.maintenance]\nwhat = \"collect\"\nevery = \"50ms\"\n";
+    // Only where the tombstone was collected: elsewhere it still keeps the old value out.
+    assert_eq!(showing(&with_deletions("lww", ""), "divergence"), 0);
+    assert!(showing(&with_deletions("lww", collects), "divergence") > 0);
+}
+
+#[test]
+fn a_replica_that_starts_on_an_old_backup_lacks_what_it_had_acknowledged_and_a_restart_does_not() {
+    let restores =
+        |table: &str| format!("[nemesis.{table}]\nreplica = \"A\"\nat = [\"1s\"]\ndown = \"100ms\"\n");
+    let count = |table: &str| {
+        let scenario = with_deletions("lww", &restores(table));
+        ["divergence", "not-quiescent", "vanished", "partial", "stranded"]
+            .map(|property| showing(&scenario, property))
+    };
+    assert_eq!(count("kill"), [0; 5]);
+    assert_ne!(count("restore"), [0; 5]);
+    let old = with_deletions("lww", &(restores("restore") + "age = \"300ms\"\n"));
+    let restarts = |scenario: &Scenario| -> Vec<Option<u64>> {
+        let faults = expand(scenario, 1).unwrap().faults.into_iter();
+        faults.filter(|timed| timed.fault.kind() == "restart").map(|timed| timed.backup_us).collect()
+    };
+    assert_eq!(
+        restarts(&old),
+        [Some(100_000 + 1_000_000 - 300_000)],
+        "as it was 300 ms before it was killed"
+    );
+    assert_eq!(restarts(&with_deletions("lww", &restores("restore"))), [Some(0)], "an empty disk");
+    assert_eq!(restarts(&with_deletions("lww", &restores("kill"))), [None]);
+}
+
+#[test]
+fn maintenance_stands_in_the_history_and_is_drawn_by_some_seeds_only() {
+    let takes = "[nemesis.maintenance]\nwhat = \"take-home\"\nevery = \"200ms\"\n[contract]\nmarks = [\"maintained\"]\n";
+    let scenario = with_deletions("home-leader", takes);
+    let judgement = simulate(&scenario, 1).unwrap().judgement;
+    let hits = judgement.marks.iter().find(|mark| mark.name == "maintained").map(|mark| mark.hits);
+    assert!(hits > Some(3), "{hits:?}");
+    let text = String::from_utf8(history(&scenario, 1)).unwrap();
+    assert!(text.contains(r#""type":"maintenance""#) && text.contains(r#"{"take-home":"k"#), "{text:.3000}");
+    let from_file = judge(Reader::new(text.as_bytes()).unwrap(), &mut NoSink).unwrap();
+    assert_eq!(from_file.fates, judgement.fates);
+    let drawn = (1..=20).filter(|&seed| !swarm(&scenario, seed).unwrap().errands.is_empty()).count();
+    assert!((5..20).contains(&drawn), "{drawn} of 20");
+}
+
+#[test]
+fn maintenance_that_means_nothing_is_refused() {
+    let refused = |text: &str| {
+        let text = format!("name = \"x\"\n{text}");
+        parse("x", &text, &[]).unwrap_err().to_string()
+    };
+    let lww = refused(
+        "[strategy.lww]\n[workload.register]\n[nemesis.maintenance]\nwhat = \"take-home\"\nat = [\"1s\"]",
+    );
+    assert!(lww.contains("only the strategy `home-leader`"), "{lww}");
+    let set = refused(
+        "[strategy.home-leader]\n[workload.set]\n[nemesis.maintenance]\nwhat = \"take-home\"\nat = [\"1s\"]",
+    );
+    assert!(set.contains("say whose home"), "{set}");
+    let never = refused("[strategy.lww]\n[workload.register]\n[nemesis.restore]\nat = [\"1s\"]");
+    assert!(never.contains("`down`"), "{never}");
+}

@@ -193,7 +193,8 @@ impl History {
             }
             Event::FinalEnd { replica, .. } => self.read.push(replica),
             Event::Unread { replica, why } => self.unread.push((replica, why)),
-            Event::Recorded { .. } => {}
+            // Real processes see no maintenance yet: nothing is drawn of it.
+            Event::Recorded { .. } | Event::Maintenance { .. } => {}
             Event::End { t, quiescence } => {
                 self.end = self.end.max(t);
                 self.quiescence = Some(quiescence);

@@ -2,11 +2,12 @@
 
 use super::{Problems, cluster::check_quality};
 use crate::scenario::{
-    Scenario, Span,
-    nemesis::{Clock, Kill, Link, Partition, Relocate, Shape, Skew},
+    Scenario, Span, Workload,
+    nemesis::{Chore, Clock, Kill, Link, Maintenance, Partition, Relocate, Shape, Skew},
 };
 use quarrel_models::{
     id::{LinkId, ReplicaId},
+    strategy::Strategy,
     topology::Graph,
 };
 
@@ -39,6 +40,14 @@ pub(super) fn check(scenario: &Scenario, graph: &Graph, problems: &mut Problems)
         faults.lasting(&path, "for", offline.lasts);
         faults.leader(&path, offline.replica, "only a leader has clients that go on without a network");
         faults.several_leaders(&path);
+    }
+    for (path, restore) in entries("restore", &nemesis.restore.0) {
+        faults.timing(&path, &restore.at, restore.every, Occasion::Stated);
+        faults.lasting(&path, "down", restore.down);
+        faults.replica(&path, restore.replica);
+    }
+    for (path, maintenance) in entries("maintenance", &nemesis.maintenance.0) {
+        faults.maintenance(&path, maintenance);
     }
 }
 
@@ -136,6 +145,32 @@ impl Faults<'_> {
                 format!("replica {replica} is a follower: {why}"),
                 "not a leader",
                 format!("write one of the leaders A to {last}"),
+            );
+        }
+    }
+
+    fn maintenance(&mut self, path: &str, maintenance: &Maintenance) {
+        self.timing(path, &maintenance.at, maintenance.every, Occasion::Stated);
+        if maintenance.what != Chore::TakeHome {
+            self.replica(path, maintenance.replica);
+            return;
+        }
+        self.leader(path, maintenance.replica, "only a leader can be a record's home");
+        if !matches!(self.scenario.strategy, Strategy::HomeLeader(_)) {
+            self.problems.add(
+                format!("{path}.what"),
+                "only the strategy `home-leader` has homes that can be taken",
+                "not with this strategy",
+                "write `[strategy.home-leader]`, or another `what`",
+            );
+        }
+        let is_named = matches!(self.scenario.workload, Workload::Set(_) | Workload::Calendar(_));
+        if is_named && maintenance.key.is_none() {
+            self.problems.add(
+                path,
+                "the records of this workload come and go: say whose home is taken",
+                "needs `key`",
+                "write `key = \"s0/g0\"`",
             );
         }
     }
