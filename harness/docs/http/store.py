@@ -3,7 +3,8 @@
 
     store.py NODE PORT B=127.0.0.1:4001,C=127.0.0.1:4002
 
-Registers keep the value that is the latest by the clocks of the servers; sets keep every element that anybody added.
+Registers keep the value that is the latest by the clocks of the servers; sets keep every element that anybody added. A
+counter is a register that holds the sum: of two additions at two servers at once, one is lost.
 """
 import http.client
 import json
@@ -36,6 +37,12 @@ def write(change):
         merge(change)
     for outbox in outboxes:
         outbox.put(change)
+
+
+def add(key, number):
+    with lock:
+        total = registers[key][2] if key in registers else 0
+    write({"key": key, "entry": [time.time(), node, total + number]})
 
 
 def send(address, outbox):
@@ -99,7 +106,10 @@ class Handler(BaseHTTPRequestHandler):
                     merge(change)
             return self.answer(204)
         content = self.body()
-        write({"key": content["key"], "element": content["element"]})
+        if "add" in content:
+            add(content["key"], content["add"])
+        else:
+            write({"key": content["key"], "element": content["element"]})
         return self.answer(204)
 
     def log_message(self, *_):

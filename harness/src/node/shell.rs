@@ -5,7 +5,7 @@ use super::{
     log::WriteAheadLog,
     stepped::{Look, Looker, Order},
 };
-use crate::clock_file::ClockReader;
+use crate::{clock_file::ClockReader, proxy::Alarm};
 use quarrel_models::{
     id::{LinkId, ReplicaId},
     message::{Input, Message, Output, Reply, Request, RequestId, TraceEvent},
@@ -17,6 +17,7 @@ use serde::Serialize;
 use std::{
     collections::BTreeMap,
     fs::File,
+    future::poll_fn,
     io::{self, BufWriter, Write},
     os::unix::fs::FileExt as _,
     time::{Duration, Instant},
@@ -211,14 +212,16 @@ impl Shell {
         self.mark("started")?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // The runtime's own timer would round the pace up to whole milliseconds, at each hop anew.
+        let mut alarm = Alarm::new()?;
         let mut batch = Vec::with_capacity(BATCH);
         let mut pending = false;
         loop {
-            let pace = tokio::time::Instant::from_std(self.sent_to_peers + FLUSH_PACE);
+            let pace = self.sent_to_peers + FLUSH_PACE;
             tokio::select! {
                 biased;
                 _ = tick.tick() => self.step(Input::Tick)?,
-                () = tokio::time::sleep_until(pace), if pending => {}
+                rung = poll_fn(|cx| alarm.poll_until(pace, cx)), if pending => rung?,
                 taken = commands.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
                         return self.close();
@@ -230,8 +233,12 @@ impl Shell {
             }
             pending = self.sent_to_peers.elapsed() < FLUSH_PACE;
             if !pending {
-                self.sent_to_peers = Instant::now();
+                let before = self.outputs.len();
                 self.step(Input::Flush)?;
+                // What sends nothing, such as a read or a tick, makes no later entry wait.
+                if self.outputs.len() > before {
+                    self.sent_to_peers = Instant::now();
+                }
             }
             self.carry_out()?;
             if self.end_if_asked()? {
